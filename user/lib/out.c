@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+
+#include "msg.h"
+#include "out.h"
+
+const char *out_ns(char buf[OUT_NS_LEN], __u64 ns)
+{
+	static const char *const unit[] = { "us", "ms", "s" };
+	double value = (double)ns / 1000;
+	unsigned int u = 0;
+
+	if (ns < 1000) {
+		snprintf(buf, OUT_NS_LEN, "%u ns", (unsigned int)ns);
+		return buf;
+	}
+	/* 999.5 would be shown as 1000: that belongs to the next unit. */
+	while (value >= 999.5 && u < 2) {
+		value /= 1000;
+		u++;
+	}
+	snprintf(buf, OUT_NS_LEN, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, unit[u]);
+	return buf;
+}
+
+void out_bar(FILE *f, __u64 part, __u64 whole, unsigned int width)
+{
+	unsigned int full = whole ? (unsigned int)((double)part / (double)whole * width + 0.5) : 0;
+
+	if (part && !full)
+		full = 1;
+	for (unsigned int i = 0; i < width; i++)
+		putc(i < full ? '#' : ' ', f);
+}
+
+bool out_json(FILE *f, json_object *json)
+{
+	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	bool ok = text && fprintf(f, "%s\n", text) > 0 && !fflush(f);
+
+	if (!ok)
+		msg_errno(errno, "writing JSON", NULL);
+	json_object_put(json);
+	return ok;
+}
+
+void out_json_u64(json_object *object, const char *key, __u64 value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+void out_json_str(json_object *object, const char *key, const char *value)
+{
+	json_object_object_add(object, key, json_object_new_string(value));
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+
+#include "msg.h"
+#include "policies.h"
+
+#define SYSFS "/sys/kernel/iox/iova_policy/"
+
+const char *const policy_counter_name[POLICY_NR_COUNTERS] = {
+#define NAME(name) #name,
+	POLICY_COUNTERS(NAME)
+#undef NAME
+};
+
+/* What of the kernel's types we need: taken from its BTF, so that the layout may change under us. */
+struct layout {
+	__s32 value_type;	/* id of struct bpf_struct_ops_iox_iova_ops */
+	__u32 state_off;	/* of common.state in it */
+	__u32 name_off;		/* of data.name */
+	__u32 name_len;
+	__s32 ready, in_use, to_be_free;	/* enum bpf_struct_ops_state */
+};
+
+static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t, const char *name)
+{
+	const struct btf_member *m = btf_members(t);
+
+	for (__u32 i = 0; i < btf_vlen(t); i++)
+		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), name))
+			return &m[i];
+	return NULL;
+}
+
+/* Offset of @outer.@inner in @t, and the type of @inner; NULL if there is no such thing. */
+static const struct btf_type *find_nested(const struct btf *btf, const struct btf_type *t, const char *outer,
+					  const char *inner, __u32 *off)
+{
+	const struct btf_member *o = find_member(btf, t, outer), *i;
+	const struct btf_type *s;
+	__s32 id;
+
+	if (!o)
+		return NULL;
+	id = btf__resolve_type(btf, o->type);
+	s = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+	i = s && btf_is_composite(s) ? find_member(btf, s, inner) : NULL;
+	if (!i)
+		return NULL;
+	*off = (o->offset + i->offset) / 8;
+	id = btf__resolve_type(btf, i->type);
+	return id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+}
+
+static void find_states(const struct btf *btf, const struct btf_type *t, struct layout *l)
+{
+	const struct btf_enum *e = btf_enum(t);
+
+	for (__u32 i = 0; i < btf_vlen(t); i++) {
+		const char *name = btf__name_by_offset(btf, e[i].name_off);
+
+		if (!strcmp(name, "BPF_STRUCT_OPS_STATE_READY"))
+			l->ready = e[i].val;
+		else if (!strcmp(name, "BPF_STRUCT_OPS_STATE_INUSE"))
+			l->in_use = e[i].val;
+		else if (!strcmp(name, "BPF_STRUCT_OPS_STATE_TOBEFREE"))
+			l->to_be_free = e[i].val;
+	}
+}
+
+static bool read_layout(struct layout *l)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *value, *state = NULL, *name = NULL;
+
+	if (!btf) {
+		msg_error("this kernel", "has no BTF", "it must be built with CONFIG_DEBUG_INFO_BTF=y");
+		return false;
+	}
+	*l = (struct layout){ .ready = -1, .in_use = -1, .to_be_free = -1 };
+	l->value_type = btf__find_by_name_kind(btf, "bpf_struct_ops_iox_iova_ops", BTF_KIND_STRUCT);
+	if (l->value_type > 0) {
+		value = btf__type_by_id(btf, (__u32)l->value_type);
+		state = find_nested(btf, value, "common", "state", &l->state_off);
+		name = find_nested(btf, value, "data", "name", &l->name_off);
+	}
+	if (state && btf_is_enum(state))
+		find_states(btf, state, l);
+	if (name && btf_is_array(name))
+		l->name_len = btf_array(name)->nelems;
+	btf__free(btf);
+	if (l->value_type > 0)
+		return true;
+	msg_error("this kernel", "has no IOVA policies", "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
+	return false;
+}
+
+/* First line of a file below SYSFS, empty if there is none. */
+static void read_sysfs(const char *name, char *line, int size)
+{
+	char path[128];
+	FILE *f;
+
+	*line = 0;
+	snprintf(path, sizeof(path), SYSFS "%s", name);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(line, size, f))
+		line[strcspn(line, "\n")] = 0;
+	fclose(f);
+}
+
+static __u64 read_sysfs_u64(const char *name)
+{
+	char line[32];
+
+	read_sysfs(name, line, sizeof(line));
+	return strtoull(line, NULL, 10);
+}
+
+/* The counters belong to the policy in force; it may change while we read them, so look again afterwards. */
+static void read_counters(struct policies *p)
+{
+	__u64 counter[POLICY_NR_COUNTERS], id = read_sysfs_u64("map_id");
+
+	for (int i = 0; i < POLICY_NR_COUNTERS; i++)
+		counter[i] = read_sysfs_u64(policy_counter_name[i]);
+	if (id != read_sysfs_u64("map_id"))
+		return;
+	for (size_t i = 0; i < p->nr; i++)
+		if (p->list[i].map_id == id)
+			memcpy(p->list[i].counter, counter, sizeof(counter));
+}
+
+static enum policy_state translate_state(const struct layout *l, __s32 state)
+{
+	if (state == l->in_use)
+		return POLICY_IN_FORCE;
+	if (state == l->ready)
+		return POLICY_READY;
+	return state == l->to_be_free ? POLICY_LEAVING : POLICY_LOADED;
+}
+
+static int read_value(int fd, const struct layout *l, const struct bpf_map_info *info, struct policy *policy)
+{
+	__u32 key = 0, len = l->name_len;
+	__s32 state;
+	char *value;
+	int err;
+
+	if (info->value_size < l->state_off + sizeof(state) || info->value_size < l->name_off + len)
+		return -EINVAL;
+	value = calloc(1, info->value_size);
+	if (!value)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(fd, &key, value);
+	if (!err) {
+		memcpy(&state, value + l->state_off, sizeof(state));
+		policy->state = translate_state(l, state);
+		if (len >= sizeof(policy->name))
+			len = sizeof(policy->name) - 1;
+		memcpy(policy->name, value + l->name_off, len);
+		if (!policy->name[0])
+			snprintf(policy->name, sizeof(policy->name), "%s", info->name);
+	}
+	free(value);
+	return err;
+}
+
+static int add_map(struct policies *p, const struct layout *l, int fd)
+{
+	struct bpf_map_info info = {};
+	struct policy policy = {}, *list;
+	__u32 len = sizeof(info);
+	int err = bpf_map_get_info_by_fd(fd, &info, &len);
+
+	if (err || info.type != BPF_MAP_TYPE_STRUCT_OPS || info.btf_vmlinux_value_type_id != (__u32)l->value_type)
+		return err;
+	policy.map_id = info.id;
+	memcpy(policy.map_name, info.name, sizeof(policy.map_name));
+	err = read_value(fd, l, &info, &policy);
+	if (err)
+		return err;
+	list = reallocarray(p->list, p->nr + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	p->list = list;
+	p->list[p->nr++] = policy;
+	return 0;
+}
+
+static int add_link(struct policies *p, int fd)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	int err = bpf_link_get_info_by_fd(fd, &info, &len);
+
+	if (err || info.type != BPF_LINK_TYPE_STRUCT_OPS)
+		return err;
+	for (size_t i = 0; i < p->nr; i++)
+		if (p->list[i].map_id == info.struct_ops.map_id)
+			p->list[i].link_id = info.id;
+	return 0;
+}
+
+static int read_maps(struct policies *p, const struct layout *l)
+{
+	__u32 id = 0;
+	int err = 0;
+
+	while (!err && !bpf_map_get_next_id(id, &id)) {
+		int fd = bpf_map_get_fd_by_id(id);
+
+		/* Gone since. */
+		if (fd == -ENOENT)
+			continue;
+		err = fd < 0 ? fd : add_map(p, l, fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	return err ? err : errno == ENOENT ? 0 : -errno;
+}
+
+static int read_links(struct policies *p)
+{
+	__u32 id = 0;
+	int err = 0;
+
+	while (!err && !bpf_link_get_next_id(id, &id)) {
+		int fd = bpf_link_get_fd_by_id(id);
+
+		if (fd == -ENOENT)
+			continue;
+		err = fd < 0 ? fd : add_link(p, fd);
+		if (fd >= 0)
+			close(fd);
+	}
+	return err ? err : errno == ENOENT ? 0 : -errno;
+}
+
+bool policies_read(struct policies *p)
+{
+	struct layout layout;
+	int err;
+
+	*p = (struct policies){};
+	if (!read_layout(&layout))
+		return false;
+	err = read_maps(p, &layout);
+	if (!err)
+		err = read_links(p);
+	if (!err) {
+		read_counters(p);
+		return true;
+	}
+	msg_errno(err, "listing BPF maps and links", err == -EPERM ? "run it as root" : NULL);
+	policies_free(p);
+	return false;
+}
+
+void policies_free(struct policies *p)
+{
+	free(p->list);
+	*p = (struct policies){};
+}
