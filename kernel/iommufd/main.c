@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/iommu: contexts and the dispatch of ioctls.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+static atomic64_t next_ctx_id = ATOMIC64_INIT(0);
+
+static int iommufd_fops_open(struct inode *inode, struct file *filp)
+{
+	struct iommufd_ctx *ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
+
+	if (!ictx)
+		return -ENOMEM;
+	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init(&ictx->groups);
+	mutex_init(&ictx->groups_lock);
+	init_waitqueue_head(&ictx->destroy_wait);
+	ictx->file = filp;
+	ictx->id = atomic64_inc_return(&next_ctx_id);
+	filp->private_data = ictx;
+	return 0;
+}
+
+static int iommufd_fops_release(struct inode *inode, struct file *filp)
+{
+	struct iommufd_ctx *ictx = filp->private_data;
+
+	iommufd_object_destroy_all(ictx);
+	WARN_ON(!xa_empty(&ictx->groups));
+	mutex_destroy(&ictx->groups_lock);
+	kfree(ictx);
+	return 0;
+}
+
+static int iommufd_destroy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_destroy *cmd = ucmd->cmd;
+
+	return iommufd_object_destroy(ucmd->ictx, cmd->id);
+}
+
+union ucmd_buffer {
+	struct iommu_destroy destroy;
+	struct iommu_ioas_alloc alloc;
+	struct iommu_ioas_iova_ranges iova_ranges;
+	struct iommu_ioas_map map;
+	struct iommu_ioas_unmap unmap;
+	struct iommu_vfio_ioas vfio_ioas;
+};
+
+/**
+ * struct ioctl_entry - what an ioctl takes and who does it
+ * @cmd: the whole ioctl number
+ * @size: of the structure as this kernel knows it, bytes
+ * @min_size: the shortest structure there has ever been, bytes
+ * @execute: does it
+ */
+struct ioctl_entry {
+	unsigned int cmd;
+	unsigned int size;
+	unsigned int min_size;
+	int (*execute)(struct iommufd_ucmd *ucmd);
+};
+
+#define ENTRY(_cmd, _execute, _struct, _last)                                 \
+	[_IOC_NR(_cmd) - IOMMUFD_CMD_BASE] = {                                \
+		.cmd = _cmd,                                                  \
+		.size = sizeof(_struct) +                                     \
+			BUILD_BUG_ON_ZERO(sizeof(union ucmd_buffer) <         \
+					  sizeof(_struct)),                   \
+		.min_size = offsetofend(_struct, _last),                      \
+		.execute = _execute,                                          \
+	}
+
+static const struct ioctl_entry ioctls[] = {
+	ENTRY(IOMMU_DESTROY, iommufd_destroy, struct iommu_destroy, id),
+	ENTRY(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl,
+	      struct iommu_ioas_alloc, out_ioas_id),
+	ENTRY(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges,
+	      struct iommu_ioas_iova_ranges, out_iova_alignment),
+	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
+	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
+	      length),
+	ENTRY(IOMMU_VFIO_IOAS, iommufd_vfio_ioas, struct iommu_vfio_ioas,
+	      __reserved),
+};
+
+static const struct ioctl_entry *find_ioctl(unsigned int cmd)
+{
+	unsigned int index = _IOC_NR(cmd) - IOMMUFD_CMD_BASE;
+
+	if (index >= ARRAY_SIZE(ioctls) || !ioctls[index].execute ||
+	    ioctls[index].cmd != cmd)
+		return NULL;
+	return &ioctls[index];
+}
+
+static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
+			       unsigned long arg)
+{
+	const struct ioctl_entry *entry = find_ioctl(cmd);
+	struct iommufd_ucmd ucmd = { .ictx = filp->private_data,
+				     .ubuffer = (void __user *)arg };
+	union ucmd_buffer buffer;
+	int rc;
+
+	if (!entry)
+		return -ENOTTY;
+	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
+		return -EFAULT;
+	if (ucmd.user_size < entry->min_size)
+		return -EINVAL;
+
+	ucmd.cmd = &buffer;
+	rc = copy_struct_from_user(ucmd.cmd, entry->size, ucmd.ubuffer,
+				   ucmd.user_size);
+	if (rc)
+		return rc;
+	return entry->execute(&ucmd);
+}
+
+static const struct file_operations iommufd_fops = {
+	.owner = THIS_MODULE,
+	.open = iommufd_fops_open,
+	.release = iommufd_fops_release,
+	.unlocked_ioctl = iommufd_fops_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/**
+ * iommufd_ctx_get - hold a context
+ * @ictx: already held by the caller
+ */
+void iommufd_ctx_get(struct iommufd_ctx *ictx)
+{
+	get_file(ictx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
+
+/**
+ * iommufd_ctx_from_file - the context behind a file
+ * @file: any file
+ *
+ * Return: the context, to be released with iommufd_ctx_put(); -EBADFD when
+ * @file is not an iommufd.
+ */
+struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
+{
+	struct iommufd_ctx *ictx;
+
+	if (file->f_op != &iommufd_fops)
+		return ERR_PTR(-EBADFD);
+	ictx = file->private_data;
+	iommufd_ctx_get(ictx);
+	return ictx;
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_file, "IOMMUFD");
+
+/**
+ * iommufd_ctx_from_fd - the context behind a file descriptor
+ * @fd: of the calling process
+ *
+ * Return: as iommufd_ctx_from_file(); -EBADF when @fd is not open.
+ */
+struct iommufd_ctx *iommufd_ctx_from_fd(int fd)
+{
+	CLASS(fd, f)(fd);
+
+	if (fd_empty(f))
+		return ERR_PTR(-EBADF);
+	return iommufd_ctx_from_file(fd_file(f));
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_fd, "IOMMUFD");
+
+/**
+ * iommufd_ctx_put - end iommufd_ctx_get() or one of the look-ups
+ * @ictx: the context
+ */
+void iommufd_ctx_put(struct iommufd_ctx *ictx)
+{
+	fput(ictx->file);
+}
+EXPORT_SYMBOL_NS_GPL(iommufd_ctx_put, "IOMMUFD");
+
+static struct miscdevice iommufd_misc = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "iommu",
+	.fops = &iommufd_fops,
+	.nodename = "iommu",
+	.mode = 0660,
+};
+module_misc_device(iommufd_misc);
+
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+MODULE_DESCRIPTION("I/O address spaces of user memory, programmable with BPF");
+MODULE_LICENSE("GPL");

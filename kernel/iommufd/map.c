@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping and unmapping: from an area in the IOVA space to PTEs in domains.
+ *
+ * Map takes the IOVAs first (AREA_BUSY), then pins and writes page tables with
+ * only domains_rwsem held for reading, then shows the area. Unmap goes the
+ * same way back. So threads that work on different IOVAs meet only in the
+ * short critical section of the space.
+ *
+ * Every domain that an area fills is one user of its pages. No page is
+ * released before the IOTLB has forgotten it.
+ */
+#include <linux/cgroup.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "core.h"
+#include "pages.h"
+
+/* How often unmap asks accesses to let go before it gives up. */
+#define UNMAP_TRIES 100
+
+static inline unsigned long area_first_page(const struct iommufd_area *area)
+{
+	return area->start >> PAGE_SHIFT;
+}
+
+static inline unsigned long area_last_page(const struct iommufd_area *area)
+{
+	return (area->start + (iommufd_area_length(area) - 1)) >> PAGE_SHIFT;
+}
+
+static void area_free(struct iommufd_area *area)
+{
+	iommufd_pages_put(area->pages);
+	kfree(area);
+}
+
+/* Where the next run of an area goes */
+struct fill {
+	struct iommu_domain *domain;
+	const struct iommufd_area *area;
+	unsigned long done;
+};
+
+static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
+{
+	struct fill *fill = arg;
+	unsigned long skip = fill->done ? 0 : offset_in_page(fill->area->start);
+	unsigned long size = min((npages << PAGE_SHIFT) - skip,
+				 iommufd_area_length(fill->area) - fill->done);
+	int rc;
+
+	/* What a device is bound for is coherent: see iommufd_device_bind(). */
+	rc = iommu_map_nosync(fill->domain, fill->area->iova + fill->done,
+			      PFN_PHYS(pfn) + skip, size,
+			      fill->area->prot | IOMMU_CACHE,
+			      GFP_KERNEL_ACCOUNT);
+	if (!rc)
+		fill->done += size;
+	return rc;
+}
+
+static void release_area(struct iommufd_area *area)
+{
+	iommufd_pages_release(area->pages, area_first_page(area),
+			      area_last_page(area));
+}
+
+static int fill_domain(struct iommu_domain *domain, struct iommufd_area *area)
+{
+	struct fill fill = { .domain = domain, .area = area };
+	int rc;
+
+	rc = iommufd_pages_acquire(area->pages, area_first_page(area),
+				   area_last_page(area));
+	if (rc)
+		return rc;
+
+	rc = iommufd_pages_for_each_run(area->pages, area_first_page(area),
+					area_last_page(area), fill_run, &fill);
+	if (!rc)
+		rc = iommu_sync_map(domain, area->iova,
+				    iommufd_area_length(area));
+	if (rc) {
+		if (fill.done)
+			iommu_unmap(domain, area->iova, fill.done);
+		release_area(area);
+	}
+	return rc;
+}
+
+static void unmap_area_fast(struct iommu_domain *domain,
+			    struct iommufd_area *area,
+			    struct iommu_iotlb_gather *gather)
+{
+	unsigned long length = iommufd_area_length(area);
+
+	WARN_ON(iommu_unmap_fast(domain, area->iova, length, gather) != length);
+}
+
+static void empty_domain(struct iommu_domain *domain, struct iommufd_area *area)
+{
+	struct iommu_iotlb_gather gather;
+
+	iommu_iotlb_gather_init(&gather);
+	unmap_area_fast(domain, area, &gather);
+	iommu_iotlb_sync(domain, &gather);
+	release_area(area);
+}
+
+static int fill_domains(struct iommufd_ioas *ioas, struct iommufd_area *area)
+{
+	struct iommufd_hwpt *hwpt;
+	int rc;
+
+	list_for_each_entry(hwpt, &ioas->hwpts, item) {
+		rc = fill_domain(hwpt->domain, area);
+		if (rc)
+			goto undo;
+	}
+	return 0;
+
+undo:
+	list_for_each_entry_continue_reverse(hwpt, &ioas->hwpts, item)
+		empty_domain(hwpt->domain, area);
+	return rc;
+}
+
+static u64 current_cgroup_id(void)
+{
+	guard(rcu)();
+	return cgroup_id(task_dfl_cgroup(current));
+}
+
+/**
+ * iommufd_map_area - map memory into an IOAS
+ * @ioas: where
+ * @area: pages, start and prot are set; consumed when 0 is returned
+ * @what: length, addr, hint and backing are set
+ * @fixed: area->iova says where
+ * @iova: where it has been mapped; @area may be gone by then, since others can
+ *	unmap it as soon as it is there
+ *
+ * Context: sleeps.
+ * Return: 0, or an errno of iova_space_place(), iommufd_pages_acquire() or the
+ * IOMMU, with nothing changed.
+ */
+int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
+		     const struct iox_iova_req *what, bool fixed, u64 *iova)
+{
+	struct iova_request request = { .req = *what, .space = &ioas->space };
+	int rc;
+
+	request.req.ctx_id = ioas->ictx->id;
+	request.req.ioas_id = ioas->obj.id;
+	request.req.cgroup_id = current_cgroup_id();
+	request.req.prot =
+		(area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
+		(area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
+
+	guard(rwsem_read)(&ioas->domains_rwsem);
+	rc = iova_space_place(&request, area, fixed);
+	if (rc)
+		return rc;
+	rc = fill_domains(ioas, area);
+	if (rc) {
+		guard(mutex)(&ioas->space.lock);
+		iova_space_erase(&ioas->space, area);
+		return rc;
+	}
+	*iova = area->iova;
+	iova_space_set_live(&ioas->space, area);
+	return 0;
+}
+
+/* Undo pick_victims() */
+static void spare_victims(struct list_head *victims)
+{
+	struct iommufd_area *area;
+
+	list_for_each_entry(area, victims, unmap_item)
+		area->state = AREA_LIVE;
+	INIT_LIST_HEAD(victims);
+}
+
+/*
+ * Claim all areas in [iova, last]. -ENOENT if one of them is only partly in
+ * it; -EAGAIN if accesses hold pages of one, which *held is set to.
+ */
+static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
+			unsigned long last, struct list_head *victims,
+			struct iova_window *held)
+{
+	struct iommufd_area *area;
+	MA_STATE(mas, &ioas->space.areas, iova, iova);
+
+	guard(mutex)(&ioas->space.lock);
+	mas_for_each(&mas, area, last) {
+		cond_resched();
+		if (area->state != AREA_LIVE)
+			continue;
+		if (area->iova < iova || area->last > last) {
+			spare_victims(victims);
+			return -ENOENT;
+		}
+		if (area->access_pins) {
+			*held = (struct iova_window){ area->iova, area->last };
+			spare_victims(victims);
+			return -EAGAIN;
+		}
+		area->state = AREA_BUSY;
+		list_add_tail(&area->unmap_item, victims);
+	}
+	return 0;
+}
+
+static unsigned long unmap_victims(struct iommufd_ioas *ioas,
+				   struct list_head *victims)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommufd_area *area, *next;
+	struct iommufd_hwpt *hwpt;
+	unsigned long bytes = 0;
+
+	list_for_each_entry(hwpt, &ioas->hwpts, item) {
+		iommu_iotlb_gather_init(&gather);
+		list_for_each_entry(area, victims, unmap_item) {
+			unmap_area_fast(hwpt->domain, area, &gather);
+			cond_resched();
+		}
+		iommu_iotlb_sync(hwpt->domain, &gather);
+		list_for_each_entry(area, victims, unmap_item)
+			release_area(area);
+	}
+
+	scoped_guard(mutex, &ioas->space.lock)
+		list_for_each_entry(area, victims, unmap_item) {
+			iova_space_erase(&ioas->space, area);
+			cond_resched();
+		}
+	list_for_each_entry_safe(area, next, victims, unmap_item) {
+		bytes += iommufd_area_length(area);
+		area_free(area);
+	}
+	return bytes;
+}
+
+/**
+ * iommufd_unmap_range - unmap all areas inside of a range
+ * @ioas: where
+ * @iova: first IOVA
+ * @last: last IOVA, included
+ * @unmapped: bytes that were mapped and no longer are
+ *
+ * All or nothing. Areas whose map or unmap has not returned yet do not count.
+ *
+ * Context: sleeps; tells accesses that pinned something to let go.
+ * Return: 0, also when there was nothing; -ENOENT an area is only partly in
+ * the range; -EBUSY an access does not let go.
+ */
+int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
+			unsigned long last, unsigned long *unmapped)
+{
+	unsigned int tries;
+	int rc;
+
+	for (tries = 0; tries < UNMAP_TRIES; tries++) {
+		struct iova_window held;
+		LIST_HEAD(victims);
+
+		scoped_guard(rwsem_read, &ioas->domains_rwsem) {
+			rc = pick_victims(ioas, iova, last, &victims, &held);
+			if (!rc) {
+				*unmapped = unmap_victims(ioas, &victims);
+				return 0;
+			}
+		}
+		if (rc != -EAGAIN)
+			return rc;
+		iommufd_access_notify_unmap(ioas, held.start,
+					    held.last - held.start + 1);
+		/* What is still held may be a copy that is about to end. */
+		if (tries)
+			schedule_timeout_uninterruptible(1);
+	}
+	return -EBUSY;
+}
+
+/*
+ * The area after @area, or the first one. No area comes or goes, and none is
+ * busy, while domains_rwsem is held for writing.
+ */
+static struct iommufd_area *next_area(struct iommufd_ioas *ioas,
+				      struct iommufd_area *area)
+{
+	lockdep_assert_held_write(&ioas->domains_rwsem);
+
+	if (area && area->last == ULONG_MAX)
+		return NULL;
+	guard(mutex)(&ioas->space.lock);
+	return iova_space_next(&ioas->space, area ? area->last + 1 : 0,
+			       ULONG_MAX);
+}
+
+/* Empty all areas before @end out of a domain; with %NULL, all there are. */
+static void empty_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain,
+			struct iommufd_area *end)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommufd_area *area;
+
+	iommu_iotlb_gather_init(&gather);
+	for (area = next_area(ioas, NULL); area != end;
+	     area = next_area(ioas, area)) {
+		unmap_area_fast(domain, area, &gather);
+		cond_resched();
+	}
+	iommu_iotlb_sync(domain, &gather);
+	for (area = next_area(ioas, NULL); area != end;
+	     area = next_area(ioas, area))
+		release_area(area);
+}
+
+static int fill_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain)
+{
+	struct iommufd_area *area;
+	int rc;
+
+	for (area = next_area(ioas, NULL); area; area = next_area(ioas, area)) {
+		rc = fill_domain(domain, area);
+		if (rc) {
+			empty_areas(ioas, domain, area);
+			return rc;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static unsigned long domain_align(const struct iommu_domain *domain)
+{
+	return 1UL << __ffs(domain->pgsize_bitmap);
+}
+
+/* What mappings of an IOAS must be aligned to for those who use it now */
+static unsigned long wanted_align(struct iommufd_ioas *ioas)
+{
+	unsigned long align =
+		iommufd_ioas_has_pinning_access(ioas) ? PAGE_SIZE : 1;
+	struct iommufd_hwpt *hwpt;
+
+	lockdep_assert_held(&ioas->domains_rwsem);
+	list_for_each_entry(hwpt, &ioas->hwpts, item)
+		align = max(align, domain_align(hwpt->domain));
+	return align;
+}
+
+/**
+ * iommufd_ioas_update_align - recompute the alignment after a user has come
+ * @ioas: with access_lock held by the caller
+ *
+ * Return: 0, or -EADDRINUSE when something mapped is not so aligned.
+ */
+int iommufd_ioas_update_align(struct iommufd_ioas *ioas)
+{
+	guard(rwsem_write)(&ioas->domains_rwsem);
+	return iova_space_set_align(&ioas->space, wanted_align(ioas));
+}
+
+/* Nothing may be mapped where the domain cannot translate. */
+static int reserve_aperture(struct iommufd_ioas *ioas,
+			    struct iommufd_hwpt *hwpt)
+{
+	const struct iommu_domain_geometry *geo = &hwpt->domain->geometry;
+	int rc = 0;
+
+	if (!geo->force_aperture)
+		return 0;
+	if (geo->aperture_start)
+		rc = iova_space_reserve(&ioas->space, 0,
+					geo->aperture_start - 1, hwpt);
+	if (!rc && geo->aperture_end != ULONG_MAX)
+		rc = iova_space_reserve(&ioas->space, geo->aperture_end + 1,
+					ULONG_MAX, hwpt);
+	return rc;
+}
+
+/**
+ * iommufd_ioas_add_hwpt - have a domain hold all that an IOAS maps, from now on
+ * @ioas: the IOAS
+ * @hwpt: its domain is empty
+ *
+ * Context: sleeps; waits for maps and unmaps in flight.
+ * Return: 0; -EADDRINUSE something is mapped where the domain cannot have it;
+ * -EINVAL its smallest page is larger than the CPU's; or why memory could not
+ * be pinned or mapped. Nothing has changed on failure.
+ */
+int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt)
+{
+	unsigned long align = domain_align(hwpt->domain);
+	unsigned long before = ioas->space.align;
+	int rc;
+
+	if (align > PAGE_SIZE)
+		return -EINVAL;
+
+	guard(mutex)(&ioas->access_lock);
+	guard(rwsem_write)(&ioas->domains_rwsem);
+	rc = reserve_aperture(ioas, hwpt);
+	if (!rc)
+		rc = iova_space_set_align(&ioas->space, max(before, align));
+	if (!rc) {
+		rc = fill_areas(ioas, hwpt->domain);
+		if (rc)
+			iova_space_set_align(&ioas->space, before);
+	}
+	if (rc) {
+		iova_space_unreserve(&ioas->space, hwpt);
+		return rc;
+	}
+	list_add_tail(&hwpt->item, &ioas->hwpts);
+	return 0;
+}
+
+/**
+ * iommufd_ioas_remove_hwpt - undo iommufd_ioas_add_hwpt()
+ * @ioas: the IOAS
+ * @hwpt: no device uses it any more
+ */
+void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
+			      struct iommufd_hwpt *hwpt)
+{
+	guard(mutex)(&ioas->access_lock);
+	guard(rwsem_write)(&ioas->domains_rwsem);
+	list_del(&hwpt->item);
+	empty_areas(ioas, hwpt->domain, NULL);
+	iova_space_unreserve(&ioas->space, hwpt);
+	iova_space_set_align(&ioas->space, wanted_align(ioas));
+}

@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The IOVA space of an IOAS.
+ *
+ * Areas live in one maple tree that tracks gaps, so that finding room costs
+ * O(log areas). What no mapping may touch (reserved ranges) is a short list;
+ * its complement, the windows, is kept ready as an array, and every search
+ * runs window by window.
+ *
+ * Ends are closed throughout ("last", never "end"): a range may end at
+ * ULONG_MAX, and one past that does not exist.
+ */
+#include <linux/align.h>
+#include <linux/overflow.h>
+#include <linux/pgtable.h>
+#include <linux/slab.h>
+
+#include "space.h"
+
+/*
+ * A gap can be long enough and still hold no congruent start. After so many
+ * of those in a row, look for a gap that is long enough wherever it starts.
+ */
+#define EXACT_TRIES 16
+
+struct iova_reserved {
+	struct list_head item;
+	unsigned long start;
+	unsigned long last;
+	const void *owner;
+};
+
+/* One search for @length bytes at an IOVA congruent to @offset modulo @align */
+struct gap_query {
+	struct maple_tree *areas;
+	unsigned long length;
+	unsigned long align;
+	unsigned long offset;
+};
+
+static inline struct iova_space *space_of(const struct iox_iova_req *req)
+{
+	return container_of(req, struct iova_request, req)->space;
+}
+
+static bool congruent_up(const struct gap_query *q, unsigned long from,
+			 unsigned long *iova)
+{
+	return !check_add_overflow(from, (q->offset - from) & (q->align - 1),
+				   iova);
+}
+
+static bool congruent_down(const struct gap_query *q, unsigned long from,
+			   unsigned long *iova)
+{
+	return !check_sub_overflow(from, (from - q->offset) & (q->align - 1),
+				   iova);
+}
+
+/* The lowest or highest gap of @size bytes in [lo, hi], to its full extent */
+static bool gap_extent(const struct gap_query *q, unsigned long lo,
+		       unsigned long hi, unsigned long size, bool down,
+		       struct iova_window *gap)
+{
+	MA_STATE(mas, q->areas, 0, 0);
+
+	if (down ? mas_empty_area_rev(&mas, lo, hi, size) :
+		   mas_empty_area(&mas, lo, hi, size))
+		return false;
+
+	gap->start = mas.index;
+	gap->last = mas.last;
+	if (down) {
+		mas_set(&mas, gap->last);
+		gap->start = mas_find_rev(&mas, lo) ? mas.last + 1 : lo;
+	} else {
+		mas_set(&mas, gap->start);
+		gap->last = mas_find(&mas, hi) ? mas.index - 1 : hi;
+	}
+	return true;
+}
+
+static bool fit_in_gap(const struct gap_query *q, const struct iova_window *gap,
+		       bool down, unsigned long *iova)
+{
+	unsigned long room = gap->last - gap->start;
+
+	if (room < q->length - 1)
+		return false;
+	if (down)
+		return congruent_down(q, gap->last - (q->length - 1), iova) &&
+		       *iova >= gap->start;
+	return congruent_up(q, gap->start, iova) && *iova <= gap->last &&
+	       gap->last - *iova >= q->length - 1;
+}
+
+/* Search one window. Holes that do not fit are passed over one by one. */
+static int search_window(const struct gap_query *q, unsigned long lo,
+			 unsigned long hi, bool down, unsigned long *iova)
+{
+	struct iova_window gap;
+	unsigned long roomy;
+	unsigned int tries;
+
+	for (tries = 0;; tries++) {
+		if (!gap_extent(q, lo, hi, q->length, down, &gap))
+			return -ENOSPC;
+		if (fit_in_gap(q, &gap, down, iova))
+			return 0;
+		if (tries == EXACT_TRIES &&
+		    !check_add_overflow(q->length, q->align - 1, &roomy)) {
+			struct iova_window wide;
+
+			if (gap_extent(q, lo, hi, roomy, down, &wide) &&
+			    fit_in_gap(q, &wide, down, iova))
+				return 0;
+		}
+		if (down) {
+			if (gap.start <= lo)
+				return -ENOSPC;
+			hi = gap.start - 1;
+		} else {
+			if (gap.last >= hi)
+				return -ENOSPC;
+			lo = gap.last + 1;
+		}
+	}
+}
+
+static int space_gap(const struct iox_iova_req *req, u64 min, u64 max,
+		     u64 align, bool down, u64 *iova)
+{
+	struct iova_space *space = space_of(req);
+	struct gap_query q = {
+		.areas = &space->areas,
+		.length = req->length,
+		.align = max(align, req->align),
+		.offset = req->addr,
+	};
+	unsigned int i;
+
+	lockdep_assert_held(&space->lock);
+
+	/* IOVA 0 reads as "none" in too many places to hand it out unasked. */
+	min = max(min, 1);
+	for (i = 0; i < space->nr_windows; i++) {
+		const struct iova_window *w =
+			&space->windows[down ? space->nr_windows - 1 - i : i];
+		unsigned long lo = max(w->start, min);
+		unsigned long hi = min(w->last, max);
+		unsigned long found;
+
+		if (lo > hi || search_window(&q, lo, hi, down, &found))
+			continue;
+		*iova = found;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int space_first_gap(const struct iox_iova_req *req, u64 min, u64 max,
+			   u64 align, u64 *iova)
+{
+	return space_gap(req, min, max, align, false, iova);
+}
+
+static int space_last_gap(const struct iox_iova_req *req, u64 min, u64 max,
+			  u64 align, u64 *iova)
+{
+	return space_gap(req, min, max, align, true, iova);
+}
+
+static bool in_window(const struct iova_space *space, unsigned long iova,
+		      unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i < space->nr_windows; i++)
+		if (iova >= space->windows[i].start &&
+		    last <= space->windows[i].last)
+			return true;
+	return false;
+}
+
+static int check_free(struct iova_space *space, unsigned long iova,
+		      unsigned long length)
+{
+	unsigned long last;
+
+	if (check_add_overflow(iova, length - 1, &last) ||
+	    !in_window(space, iova, last))
+		return -ERANGE;
+	if (iova_space_next(space, iova, last))
+		return -EEXIST;
+	return 0;
+}
+
+static int space_check(const struct iox_iova_req *req, u64 iova)
+{
+	if ((iova ^ req->addr) & (req->align - 1))
+		return -EINVAL;
+	return check_free(space_of(req), iova, req->length);
+}
+
+static const struct iox_space_ops space_ops = {
+	.first_gap = space_first_gap,
+	.last_gap = space_last_gap,
+	.check = space_check,
+};
+
+/*
+ * The built-in allocator: the lowest room, preferably where a large leaf of
+ * the I/O page table can cover a large page of the memory behind it.
+ */
+static int builtin_select(const struct iox_iova_req *req, u64 *iova)
+{
+	if (req->length >= PUD_SIZE &&
+	    !space_first_gap(req, 0, U64_MAX, PUD_SIZE, iova))
+		return 0;
+	if (req->length >= PMD_SIZE &&
+	    !space_first_gap(req, 0, U64_MAX, PMD_SIZE, iova))
+		return 0;
+	return space_first_gap(req, 0, U64_MAX, req->align, iova);
+}
+
+static int select_iova(struct iox_iova_req *req, u64 *iova)
+{
+	int rc = iox_iova_select(req, iova);
+
+	if (rc != -EAGAIN)
+		return rc;
+	if (req->hint && !space_check(req, req->hint)) {
+		*iova = req->hint;
+		return 0;
+	}
+	return builtin_select(req, iova);
+}
+
+static int insert_area(struct iova_space *space, struct iommufd_area *area)
+{
+	MA_STATE(mas, &space->areas, area->iova, area->last);
+	int rc = mas_store_gfp(&mas, area, GFP_KERNEL_ACCOUNT);
+
+	if (!rc)
+		space->nr_areas++;
+	return rc;
+}
+
+/**
+ * iova_space_place - take room for an area
+ * @request: what is wanted; @request->req.length is checked, the fields that
+ *	the space knows itself are filled in here
+ * @area: gets its iova and last, and is AREA_BUSY until set live or erased.
+ *	With @fixed, area->iova says where.
+ * @fixed: there and nowhere else
+ *
+ * Context: sleeps.
+ * Return: 0; -EINVAL unaligned or, when @fixed, not in a window; -EOVERFLOW
+ * the range wraps; -EEXIST taken; -ENOSPC no room; -ENOMEM; or the errno with
+ * which a policy refused.
+ */
+int iova_space_place(struct iova_request *request, struct iommufd_area *area,
+		     bool fixed)
+{
+	struct iova_space *space = request->space;
+	struct iox_iova_req *req = &request->req;
+	u64 iova = area->iova;
+	unsigned long last;
+	int rc;
+
+	guard(mutex)(&space->lock);
+
+	if ((req->length | req->addr) & (space->align - 1))
+		return -EINVAL;
+
+	if (fixed) {
+		if (iova & (space->align - 1))
+			return -EINVAL;
+		if (check_add_overflow(iova, req->length - 1, &last))
+			return -EOVERFLOW;
+		rc = check_free(space, iova, req->length);
+		if (rc)
+			return rc == -ERANGE ? -EINVAL : rc;
+	} else {
+		/* The offset within a page is kept, whatever the alignment. */
+		req->align = max(space->align, PAGE_SIZE);
+		req->nr_areas = space->nr_areas;
+		req->ops = &space_ops;
+		rc = select_iova(req, &iova);
+		if (rc)
+			return rc;
+	}
+
+	area->iova = iova;
+	area->last = iova + req->length - 1;
+	area->state = AREA_BUSY;
+	return insert_area(space, area);
+}
+
+/**
+ * iova_space_set_live - let everybody see an area
+ * @space: where it is
+ * @area: AREA_BUSY until now
+ */
+void iova_space_set_live(struct iova_space *space, struct iommufd_area *area)
+{
+	guard(mutex)(&space->lock);
+	area->state = AREA_LIVE;
+}
+
+/**
+ * iova_space_erase - give the room of an area back
+ * @space: where it is
+ * @area: AREA_BUSY; its IOVAs are free when this returns
+ *
+ * Context: sleeps, cannot fail; space->lock is held by the caller.
+ */
+void iova_space_erase(struct iova_space *space, struct iommufd_area *area)
+{
+	MA_STATE(mas, &space->areas, area->iova, area->iova);
+
+	lockdep_assert_held(&space->lock);
+	WARN_ON(mas_erase(&mas) != area);
+	space->nr_areas--;
+}
+
+/**
+ * iova_space_next - the first area that touches a range
+ * @space: where to look; space->lock is held
+ * @first: start of the range
+ * @last: its end, included
+ */
+struct iommufd_area *iova_space_next(struct iova_space *space,
+				     unsigned long first, unsigned long last)
+{
+	MA_STATE(mas, &space->areas, first, first);
+
+	lockdep_assert_held(&space->lock);
+	return mas_find(&mas, last);
+}
+
+/**
+ * iova_space_set_align - change what mappings must be aligned to
+ * @space: the space
+ * @align: power of two, bytes
+ *
+ * Return: 0; -EADDRINUSE when an area is not so aligned, nothing changed then.
+ */
+int iova_space_set_align(struct iova_space *space, unsigned long align)
+{
+	struct iommufd_area *area;
+	unsigned long odd;
+
+	guard(mutex)(&space->lock);
+	if (align > space->align) {
+		MA_STATE(mas, &space->areas, 0, 0);
+
+		mas_for_each(&mas, area, ULONG_MAX) {
+			odd = area->iova | (area->last + 1) | area->start;
+			if (odd & (align - 1))
+				return -EADDRINUSE;
+		}
+	}
+	space->align = align;
+	return 0;
+}
+
+/* The array has room: it was sized when the reserved ranges were added. */
+static void rebuild_windows(struct iova_space *space)
+{
+	struct iova_reserved *r;
+	unsigned long pos = 0;
+	unsigned int nr = 0;
+
+	list_for_each_entry(r, &space->reserved, item) {
+		if (r->start > pos)
+			space->windows[nr++] =
+				(struct iova_window){ pos, r->start - 1 };
+		if (r->last == ULONG_MAX) {
+			space->nr_windows = nr;
+			return;
+		}
+		pos = max(pos, r->last + 1);
+	}
+	space->windows[nr++] = (struct iova_window){ pos, ULONG_MAX };
+	space->nr_windows = nr;
+}
+
+/* Room for one more window than there are ranges, the new one included */
+static int grow_windows(struct iova_space *space)
+{
+	unsigned int nr = list_count_nodes(&space->reserved) + 2;
+	struct iova_window *windows;
+
+	windows = krealloc_array(space->windows, nr, sizeof(*windows),
+				 GFP_KERNEL_ACCOUNT);
+	if (!windows)
+		return -ENOMEM;
+	space->windows = windows;
+	return 0;
+}
+
+/**
+ * iova_space_reserve - keep mappings out of a range
+ * @space: the space
+ * @start: first IOVA
+ * @last: last IOVA, included
+ * @owner: on whose behalf; several owners may reserve the same range
+ *
+ * Return: 0; -EADDRINUSE something is mapped there; -ENOMEM.
+ */
+int iova_space_reserve(struct iova_space *space, unsigned long start,
+		       unsigned long last, const void *owner)
+{
+	struct iova_reserved *r __free(kfree) =
+		kzalloc_obj(*r, GFP_KERNEL_ACCOUNT);
+	struct iova_reserved *after;
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	r->start = start;
+	r->last = last;
+	r->owner = owner;
+
+	guard(mutex)(&space->lock);
+	if (iova_space_next(space, start, last))
+		return -EADDRINUSE;
+	rc = grow_windows(space);
+	if (rc)
+		return rc;
+
+	list_for_each_entry(after, &space->reserved, item)
+		if (after->start > start)
+			break;
+	list_add_tail(&no_free_ptr(r)->item, &after->item);
+	rebuild_windows(space);
+	return 0;
+}
+
+/**
+ * iova_space_unreserve - give back all that an owner reserved
+ * @space: the space
+ * @owner: as in iova_space_reserve()
+ */
+void iova_space_unreserve(struct iova_space *space, const void *owner)
+{
+	struct iova_reserved *r, *next;
+
+	guard(mutex)(&space->lock);
+	list_for_each_entry_safe(r, next, &space->reserved, item) {
+		if (r->owner != owner)
+			continue;
+		list_del(&r->item);
+		kfree(r);
+	}
+	rebuild_windows(space);
+}
+
+/**
+ * iova_space_init - an empty space with everything allowed
+ * @space: zeroed memory
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int iova_space_init(struct iova_space *space)
+{
+	mutex_init(&space->lock);
+	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
+	mt_set_external_lock(&space->areas, &space->lock);
+	INIT_LIST_HEAD(&space->reserved);
+	space->align = 1;
+	space->windows = kzalloc_obj(*space->windows, GFP_KERNEL_ACCOUNT);
+	if (!space->windows)
+		return -ENOMEM;
+	rebuild_windows(space);
+	return 0;
+}
+
+/**
+ * iova_space_destroy - free what a space holds
+ * @space: no area and no reserved range is left in it
+ */
+void iova_space_destroy(struct iova_space *space)
+{
+	WARN_ON(space->nr_areas || !list_empty(&space->reserved));
+	kfree(space->windows);
+	mutex_destroy(&space->lock);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The IOVA space of an IOAS: which addresses are taken, which may be.
+ */
+#ifndef IOMMUFD_SPACE_H
+#define IOMMUFD_SPACE_H
+
+#include <linux/iox.h>
+#include <linux/maple_tree.h>
+#include <linux/mutex.h>
+
+struct iommufd_pages;
+
+/**
+ * enum iommufd_area_state - what an area in the tree stands for
+ * @AREA_BUSY: a map or unmap of it is in flight; taken, but for everybody
+ *	else not there
+ * @AREA_LIVE: mapped
+ */
+enum iommufd_area_state {
+	AREA_BUSY,
+	AREA_LIVE,
+};
+
+/**
+ * struct iommufd_area - one mapping
+ * @iova: first address
+ * @last: last address (closed: an area may end at ULONG_MAX)
+ * @start: offset of the first byte in @pages, in bytes
+ * @pages: the memory behind it; a reference is held
+ * @prot: IOMMU_READ and friends
+ * @state: protected by space->lock
+ * @access_pins: accesses that hold pages of it, protected by space->lock
+ * @unmap_item: links the areas of one unmap while they are AREA_BUSY
+ */
+struct iommufd_area {
+	unsigned long iova;
+	unsigned long last;
+	unsigned long start;
+	struct iommufd_pages *pages;
+	int prot;
+	enum iommufd_area_state state;
+	unsigned int access_pins;
+	struct list_head unmap_item;
+};
+
+static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
+{
+	return area->last - area->iova + 1;
+}
+
+/** struct iova_window - a range of IOVAs, both ends included */
+struct iova_window {
+	unsigned long start;
+	unsigned long last;
+};
+
+/**
+ * struct iova_space - the IOVAs of an IOAS
+ * @lock: protects everything here; a short critical section of its own
+ * @areas: struct iommufd_area by IOVA, with gap tracking
+ * @nr_areas: how many
+ * @reserved: ranges that no mapping may touch, each with an owner
+ * @windows: what is not reserved, ascending; rebuilt when @reserved changes
+ * @nr_windows: how many
+ * @align: mappings begin and end at multiples of this power of two (bytes)
+ */
+struct iova_space {
+	struct mutex lock;
+	struct maple_tree areas;
+	unsigned long nr_areas;
+	struct list_head reserved;
+	struct iova_window *windows;
+	unsigned int nr_windows;
+	unsigned long align;
+};
+
+/**
+ * struct iova_request - a request for room, on its way through a space
+ * @req: what the policy sees
+ * @space: where room is wanted
+ */
+struct iova_request {
+	struct iox_iova_req req;
+	struct iova_space *space;
+};
+
+int iova_space_init(struct iova_space *space);
+void iova_space_destroy(struct iova_space *space);
+int iova_space_place(struct iova_request *request, struct iommufd_area *area,
+		     bool fixed);
+void iova_space_set_live(struct iova_space *space, struct iommufd_area *area);
+void iova_space_erase(struct iova_space *space, struct iommufd_area *area);
+struct iommufd_area *iova_space_next(struct iova_space *space,
+				     unsigned long first, unsigned long last);
+int iova_space_set_align(struct iova_space *space, unsigned long align);
+int iova_space_reserve(struct iova_space *space, unsigned long start,
+		       unsigned long last, const void *owner);
+void iova_space_unreserve(struct iova_space *space, const void *owner);
+
+#endif
