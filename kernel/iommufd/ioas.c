@@ -173,7 +173,7 @@ static int map_user(struct iommufd_ioas *ioas, struct iommu_ioas_map *cmd,
 	area->prot = prot_of(cmd->flags);
 	area->start = offset_in_page(cmd->user_va);
 	area->iova = cmd->iova;
-	area->pages = iommufd_pages_from_user(cmd->user_va, cmd->length,
+	area->pages = iommufd_pages_from_user(cmd->user_va,
 					      area->prot & IOMMU_WRITE);
 	if (IS_ERR(area->pages)) {
 		rc = PTR_ERR(area->pages);

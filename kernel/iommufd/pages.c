@@ -459,17 +459,14 @@ int iommufd_pages_for_each_run(struct iommufd_pages *pages, unsigned long first,
 
 /**
  * iommufd_pages_from_user - describe memory of the calling process
- * @uptr: user address of the first byte
- * @length: bytes, not 0, and not past the end of the address space
+ * @uptr: user address of the first byte; page 0 is the one it lies in
  * @writable: devices may write to it
  *
  * Nothing is looked at or pinned until somebody acquires pages.
  *
  * Return: the memory, with one reference; -ENOMEM.
  */
-struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr,
-					      unsigned long length,
-					      bool writable)
+struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable)
 {
 	struct iommufd_pages *pages = kzalloc_obj(*pages, GFP_KERNEL_ACCOUNT);
 
@@ -479,7 +476,6 @@ struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr,
 	mutex_init(&pages->lock);
 	pages->chunks = RB_ROOT;
 	pages->uaddr = uptr & PAGE_MASK;
-	pages->npages = ((uptr & ~PAGE_MASK) + (length - 1)) / PAGE_SIZE + 1;
 	pages->writable = writable;
 	pages->mm = current->mm;
 	mmgrab(pages->mm);

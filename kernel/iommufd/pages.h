@@ -19,7 +19,6 @@ struct user_struct;
  * @kref: one for each area
  * @lock: protects @chunks
  * @chunks: what is pinned, by page index; see pages.c
- * @npages: length, in pages
  * @uaddr: user address of page 0
  * @mm: whose address that is; keeps the structure, not the memory
  * @task: whose RLIMIT_MEMLOCK holds
@@ -30,7 +29,6 @@ struct iommufd_pages {
 	struct kref kref;
 	struct mutex lock;
 	struct rb_root chunks;
-	unsigned long npages;
 	unsigned long uaddr;
 	struct mm_struct *mm;
 	struct task_struct *task;
@@ -38,9 +36,7 @@ struct iommufd_pages {
 	bool writable;
 };
 
-struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr,
-					      unsigned long length,
-					      bool writable);
+struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable);
 void iommufd_pages_put(struct iommufd_pages *pages);
 int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 			  unsigned long last);

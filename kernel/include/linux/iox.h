@@ -64,7 +64,9 @@ struct iox_iova_req {
  * struct iox_space_ops - questions about the IOVA space that @req is for
  * @first_gap: lowest IOVA >= @min, congruent to req->addr modulo @align (a
  *	power of two, at least req->align), at which req->length bytes up to
- *	and including @max are free and allowed. -ENOSPC if there is none.
+ *	and including @max are free and allowed. -ENOSPC if there is none. Where
+ *	many holes in a row are long enough but hold no such IOVA, a hole with
+ *	room to spare may be taken before a tighter one below it.
  * @last_gap: the highest such IOVA
  * @check: may req->length bytes be placed at @iova? 0; -EINVAL unaligned,
  *	-ERANGE outside the allowed windows or in a reserved range, -EEXIST
