@@ -10,14 +10,16 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-struct answer_control control;
-struct answer_seen seen;
+/* A section each makes a map each, which the test has in its memory. */
+struct answer_control control SEC(".data.control");
+struct answer_seen seen SEC(".data.seen");
 
 static __always_inline void write_down(struct iox_iova_req *req)
 {
 	seen.calls++;
 	seen.ctx_id = req->ctx_id;
 	seen.cgroup_id = req->cgroup_id;
+	seen.current_cgroup_id = bpf_get_current_cgroup_id();
 	seen.length = req->length;
 	seen.addr = req->addr;
 	seen.align = req->align;

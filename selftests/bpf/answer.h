@@ -23,6 +23,7 @@ struct answer_seen {
 	unsigned long long calls;
 	unsigned long long ctx_id;
 	unsigned long long cgroup_id;
+	unsigned long long current_cgroup_id;
 	unsigned long long length;
 	unsigned long long addr;
 	unsigned long long align;

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How IOVA policies come to be in force: who may be registered when, what the
+ * verifier lets them do, and that plain bpftool is enough.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include "lib/kmsg.h"
+#include "policy.h"
+
+FIXTURE(policy)
+{
+	struct policy_env env;
+};
+
+POLICY_FIXTURE(policy)
+
+/* --- who may be registered when --------------------------------------------- */
+
+TEST_F(policy, second_is_busy)
+{
+	struct policy second;
+	char text[256];
+	int log = kmsg_open();
+
+	START("top_down", "top_down");
+	must(policy_open(&second, "bpf/answer.bpf.o", "answer"));
+	must(policy_load(&second));
+	must_fail(EBUSY, policy_attach(&second));
+	must(kmsg_wait(log, "answer not registered: top_down is in force", 2000,
+		       text, sizeof(text)));
+	EXPECT_STREQ("top_down", in_force());
+	EXPECT_EQ(TOP - PAGE, MAP(PAGE));
+
+	/* Its turn comes when the first has gone. */
+	policy_detach(&self->env.policy);
+	must(policy_attach(&second));
+	EXPECT_STREQ("answer", in_force());
+	policy_close(&second);
+	close(log);
+}
+
+TEST_F(policy, link_update_replaces)
+{
+	struct policy other;
+
+	START("answer", "answer");
+	MAP(PAGE);
+	EXPECT_EQ(1, counted("asked"));
+	must(policy_open(&other, "bpf/answer.bpf.o", "answer_again"));
+	must(policy_load(&other));
+	other.control->value = 32 * MIB;
+
+	must(bpf_link__update_map(self->env.policy.link, other.map));
+	EXPECT_STREQ("answer_again", in_force());
+	EXPECT_COUNTED(0, 0, 0, 0, 0);
+	EXPECT_EQ(32 * MIB, MAP(PAGE));
+	EXPECT_COUNTED(1, 1, 0, 0, 0);
+	EXPECT_EQ(1, self->env.policy.seen->calls);
+
+	policy_detach(&self->env.policy);
+	EXPECT_STREQ("none", in_force());
+	policy_close(&other);
+}
+
+TEST_F(policy, link_update_of_another_fails)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE);
+	struct policy other;
+
+	START("answer", "answer");
+	must(policy_open(&other, "bpf/answer.bpf.o", "answer_again"));
+	must(policy_load(&other));
+	opts.old_map_fd = bpf_map__fd(other.map);
+	must_fail(EPERM, bpf_link_update(bpf_link__fd(self->env.policy.link),
+					 bpf_map__fd(other.map), &opts));
+	EXPECT_STREQ("answer", in_force());
+	policy_close(&other);
+}
+
+TEST_F(policy, dies_with_its_process)
+{
+	int ready[2], status;
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(ready));
+	pid = fork();
+	if (!pid) {
+		if (!policy_start(&self->env.policy, "bpf/top_down.bpf.o",
+				  "top_down"))
+			byte = write(ready[1], "", 1);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	EXPECT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_STREQ("top_down", in_force());
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_STREQ("none", in_force());
+	close(ready[0]);
+}
+
+FIXTURE(rejected)
+{
+	struct policy_env env;
+};
+
+FIXTURE_VARIANT(rejected)
+{
+	char name[NAME_LEN];
+	bool without_select;
+};
+
+POLICY_FIXTURE(rejected)
+
+FIXTURE_VARIANT_ADD(rejected, no_select) {
+	.name = "fine",
+	.without_select = true,
+};
+FIXTURE_VARIANT_ADD(rejected, no_name) { .name = "", };
+FIXTURE_VARIANT_ADD(rejected, endless_name) {
+	.name = { 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a',
+		  'a', 'a', 'a', 'a', },
+};
+FIXTURE_VARIANT_ADD(rejected, space_in_name) { .name = "a b", };
+FIXTURE_VARIANT_ADD(rejected, control_in_name) { .name = "a\n", };
+FIXTURE_VARIANT_ADD(rejected, not_ascii_in_name) { .name = "\xc3\xa9", };
+FIXTURE_VARIANT_ADD(rejected, none_as_name) { .name = "none", };
+
+TEST_F(rejected, with_reason)
+{
+	struct policy *policy = &self->env.policy;
+	int log = kmsg_open();
+	struct iova_ops *ops;
+	char text[256];
+
+	must(policy_open(policy, "bpf/answer.bpf.o", "answer"));
+	ops = bpf_map__initial_value(policy->map, NULL);
+	memcpy(ops->name, variant->name, NAME_LEN);
+	if (variant->without_select)
+		ops->select = NULL;
+	must(policy_load(policy));
+	must_fail(EINVAL, policy_attach(policy));
+	must(kmsg_wait(log, variant->without_select ?
+		       "IOVA policy fine rejected: it has no .select" :
+		       "IOVA policy rejected: .name must be", 2000,
+		       text, sizeof(text)));
+	close(log);
+}
+
+TEST_F(policy, longest_name)
+{
+	struct iova_ops *ops;
+
+	must(policy_open(&self->env.policy, "bpf/answer.bpf.o", "answer"));
+	ops = bpf_map__initial_value(self->env.policy.map, NULL);
+	memcpy(ops->name, "~bcdefghijklmn!", NAME_LEN);
+	must(policy_load(&self->env.policy));
+	must(policy_attach(&self->env.policy));
+	EXPECT_STREQ("~bcdefghijklmn!", in_force());
+}
+
+/* --- what the verifier rejects ---------------------------------------------- */
+
+FIXTURE(misuse)
+{
+	struct policy_env env;
+};
+
+FIXTURE_VARIANT(misuse)
+{
+	const char *map;
+	const char *program;	/* when it is in no struct_ops map */
+	const char *reason;
+};
+
+POLICY_FIXTURE(misuse)
+
+FIXTURE_VARIANT_ADD(misuse, writes_request) {
+	.map = "writes_request",
+	.reason = "an IOVA policy may not write to struct iox_iova_req",
+};
+FIXTURE_VARIANT_ADD(misuse, reads_beyond) {
+	.map = "reads_beyond",
+	.reason = "access beyond struct iox_iova_req",
+};
+FIXTURE_VARIANT_ADD(misuse, sleeps) {
+	.map = "sleeps",
+	.reason = "attach to unsupported member select of struct iox_iova_ops",
+};
+FIXTURE_VARIANT_ADD(misuse, passes_null) {
+	.map = "passes_null",
+	.reason = "NULL",
+};
+FIXTURE_VARIANT_ADD(misuse, passes_forged) {
+	.map = "passes_forged",
+	.reason = "arg#0",
+};
+FIXTURE_VARIANT_ADD(misuse, passes_shifted) {
+	.map = "passes_shifted",
+	.reason = "must have zero offset",
+};
+FIXTURE_VARIANT_ADD(misuse, passes_ops) {
+	.map = "passes_ops",
+	.reason = "must be referenced or trusted",
+};
+FIXTURE_VARIANT_ADD(misuse, calls_from_tcp) {
+	.map = "calls_from_tcp",
+	.reason = "calling kernel function iox_iova_first_gap is not allowed",
+};
+FIXTURE_VARIANT_ADD(misuse, calls_from_syscall) {
+	.program = "call_from_syscall",
+	.reason = "calling kernel function iox_iova_first_gap is not allowed",
+};
+FIXTURE_VARIANT_ADD(misuse, calls_from_fentry) {
+	.program = "call_from_fentry",
+	.reason = "calling kernel function iox_iova_last_gap is not allowed",
+};
+
+TEST_F(misuse, is_rejected)
+{
+	struct policy *policy = &self->env.policy;
+	struct bpf_program *program;
+	int err;
+
+	err = policy_open(policy, "bpf/misuse.bpf.o",
+			  variant->map ?: "writes_request");
+	ASSERT_EQ(0, err);
+	if (variant->program) {
+		bpf_map__set_autocreate(policy->map, false);
+		program = bpf_object__find_program_by_name(policy->object,
+							   variant->program);
+		ASSERT_NE(NULL, program);
+		must(bpf_program__set_autoload(program, true));
+	}
+	EXPECT_GT(0, policy_load(policy));
+	EXPECT_NE(NULL, strstr(verifier_log, variant->reason))
+		TH_LOG("verifier: %s", verifier_log);
+}
+
+/* --- plain bpftool ---------------------------------------------------------- */
+
+static char output[1 << 16];
+
+/* Runs the bpftool of the same tree; its exit status, its words in output[]. */
+__attribute__((format(printf, 1, 2)))
+static int bpftool(const char *format, ...)
+{
+	char arguments[PATH_MAX], command[2 * PATH_MAX + 64];
+	FILE *stream;
+	size_t length;
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(arguments, sizeof(arguments), format, ap);
+	va_end(ap);
+	snprintf(command, sizeof(command), "%s %s 2>&1",
+		 built("tools/bin/bpftool"), arguments);
+	stream = popen(command, "r");
+	if (!stream)
+		return -1;
+	length = fread(output, 1, sizeof(output) - 1, stream);
+	output[length] = '\0';
+	return WEXITSTATUS(pclose(stream));
+}
+
+FIXTURE(bpftool)
+{
+	struct policy_env env;
+};
+
+FIXTURE_VARIANT(bpftool)
+{
+	const char *name;
+};
+
+FIXTURE_VARIANT_ADD(bpftool, top_down) { .name = "top_down", };
+FIXTURE_VARIANT_ADD(bpftool, first_fit) { .name = "first_fit", };
+
+FIXTURE_SETUP(bpftool)
+{
+	if (!iommufd_is_iox())
+		SKIP(return, "Linux's own iommufd knows no policies");
+	policy_env_init(_metadata, &self->env);
+}
+
+FIXTURE_TEARDOWN(bpftool)
+{
+	if (!iommufd_is_iox())
+		return;
+	bpftool("struct_ops unregister name %s", variant->name);
+	policy_env_fini(_metadata, &self->env);
+}
+
+#define EXPECT_SAID(text) \
+	EXPECT_NE(NULL, strstr(output, text)) TH_LOG("bpftool: %s", output)
+
+TEST_F(bpftool, round_trip)
+{
+	char file[PATH_MAX], directory[] = "/sys/fs/bpf/iox_policy_test";
+
+	snprintf(file, sizeof(file), "bpf/%s.bpf.o", variant->name);
+	snprintf(file, sizeof(file), "%s", strdupa(built(file)));
+	ASSERT_EQ(0, bpftool("struct_ops register %s %s", file, directory));
+	EXPECT_SAID("Registered iox_iova_ops");
+	EXPECT_STREQ(variant->name, in_force());
+
+	EXPECT_EQ(0, bpftool("struct_ops list"));
+	EXPECT_SAID(variant->name);
+	EXPECT_SAID("iox_iova_ops");
+	EXPECT_EQ(0, bpftool("struct_ops dump id %ld", counted("map_id")));
+	EXPECT_SAID("BPF_STRUCT_OPS_STATE_INUSE");
+	EXPECT_SAID(variant->name);
+	EXPECT_EQ(0, bpftool("prog list"));
+	EXPECT_SAID("struct_ops");
+
+	/* It lasts though bpftool has ended, and is the only one. */
+	EXPECT_NE(0, bpftool("struct_ops register %s", file));
+	EXPECT_SAID("Device or resource busy");
+
+	EXPECT_EQ(0, bpftool("struct_ops unregister name %s", variant->name));
+	EXPECT_SAID("Unregistered iox_iova_ops");
+	EXPECT_STREQ("none", in_force());
+	rmdir(directory);
+}
+
+TEST_HARNESS_MAIN
