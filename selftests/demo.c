@@ -196,8 +196,8 @@ static void show_bytes(const char *what, const char *bytes)
 	char text[3 * PROBE + 1];
 
 	for (int i = 0; i < PROBE; i++)
-		sprintf(text + 3 * i, "%02x ", (unsigned char)bytes[i]);
-	tell("%-38s %s", what, text);
+		sprintf(text + 3 * i, " %02x", (unsigned char)bytes[i]);
+	tell("%-32s%s", what, text);
 }
 
 static void wait_for_fault(struct demo *d, __u64 iova, const char *kind)
@@ -223,8 +223,8 @@ static void fault_after_unmap(struct demo *d)
 	need(ioas_map_auto(d->fd, d->ioas, secret, PAGE, &iova), "mapping");
 	need(edu_load(&d->edu, iova, 0, PROBE), "reading by DMA");
 	need(edu_store(&d->edu, mailbox, 0, PROBE), "writing by DMA");
-	show_bytes("mapped: memory holds", secret);
-	show_bytes("        the device read", out);
+	show_bytes("mapped, memory holds:", secret);
+	show_bytes("and the device reads:", out);
 	need(memcmp(secret, out, PROBE) != 0, "the device read other bytes");
 
 	need(ioas_unmap(d->fd, d->ioas, iova, PAGE), "unmapping");
@@ -232,8 +232,8 @@ static void fault_after_unmap(struct demo *d)
 	need(edu_load(&d->edu, iova, 0, PROBE), "trying to read by DMA");
 	wait_for_fault(d, iova, "DMA Read");
 	need(edu_store(&d->edu, mailbox, 0, PROBE), "writing by DMA");
-	show_bytes("unmapped: memory holds", secret);
-	show_bytes("          the device read", out);
+	show_bytes("unmapped, memory holds:", secret);
+	show_bytes("and the device gets:", out);
 	need(!memcmp(secret, out, PROBE), "the device read unmapped memory");
 
 	need(edu_store(&d->edu, iova, 0, PROBE), "trying to write by DMA");
