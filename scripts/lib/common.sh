@@ -6,6 +6,9 @@ IOX_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 IOX_CACHE=${IOX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iox}
 IOX_JOBS=${IOX_JOBS:-$(nproc)}
 
+# What a make above has to say to its own makes is nothing to the kernel's.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
 say()
 {
 	printf 'iox: %s\n' "$*" >&2

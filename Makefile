@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# "make help" lists what there is to make. Everything needed is set up on the way.
+#
+#   KERNEL_SRC=DIR   another Linux 7.x tree as the base, instead of Debian's linux-source-7.3
+#   IOX_CACHE=DIR    where built kernels and tools are kept (~/.cache/iox)
+
+include user/build.mk
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-print-directory
+
+BPF_CC := clang-19
+BPF_CFLAGS := -target bpf -g -O2 -Wall -Werror -Wno-missing-declarations \
+	-I. -Iinclude -Ibuild/tools/include -isystem build/headers/include
+CFLAGS ?= -O2 -g
+USER_FLAGS := $(CFLAGS) -Wall -Wextra -D_GNU_SOURCE -Iuser -Iinclude -Ibuild/skel -Ibuild/tools/include $(USER_CFLAGS)
+
+BPFTOOL := build/tools/bin/bpftool
+# The file, as opposed to the target that makes it anew.
+VMLINUX_H := $(CURDIR)/vmlinux.h
+BPF_SRCS := $(wildcard bpf/*/*.bpf.c selftests/bpf/*.bpf.c)
+BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
+SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
+USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
+
+.PHONY: all demo test kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
+.DEFAULT_GOAL := help
+
+all: kernel bpf user selftests
+
+demo: all
+	@scripts/demo
+
+test: all
+	@scripts/test
+
+setup:
+	@scripts/setup
+
+kernel modules: setup
+	@scripts/kernel iox >/dev/null
+
+tools: setup
+	@scripts/tools
+
+$(BPFTOOL): | tools ;
+
+bpf: $(BPF_OBJS)
+
+vpath %.bpf.c $(sort $(dir $(BPF_SRCS)))
+
+build/bpf/%.bpf.o: %.bpf.c $(VMLINUX_H) $(BPFTOOL)
+	@mkdir -p $(@D)
+	$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MF build/bpf/$*.d -c $< -o $@
+
+build/skel/%.skel.h: build/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+user: build/bin/iox
+
+build/bin/iox: $(USER_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ build/tools/lib/libbpf.a $(USER_LIBS)
+
+build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
+	@mkdir -p $(@D)
+	$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
+
+selftests: $(BPFTOOL)
+	@$(MAKE) -C selftests
+
+# Its first line tells what it was made with: another compiler or Linux describes some types differently.
+build/vmlinux.h: kernel tools
+	@scripts/vmlinux-h >$@
+
+vmlinux.h: build/vmlinux.h
+	@cmp -s $< $@ || cp $< $@
+
+check-vmlinux-h: build/vmlinux.h
+	@scripts/vmlinux-h --check
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make demo             boot the iox kernel in a VM and see it at work (sets up and builds all it needs)'
+	@echo 'make test             run all tests; the last line of output is the sum'
+	@echo
+	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
+	@echo 'make bpf              BPF policies and probes      -> build/bpf/'
+	@echo 'make user             the iox command              -> build/bin/iox'
+	@echo 'make selftests        the test programs            -> build/selftests/'
+	@echo 'make tools            bpftool, libbpf and headers  -> build/tools/, build/headers/'
+	@echo 'make vmlinux.h        the kernel types for BPF, from the built kernel'
+	@echo 'make check-vmlinux-h  fail if the committed vmlinux.h is not that of the built kernel'
+	@echo 'make setup            install the Debian packages that are missing (scripts/setup --list)'
+	@echo 'make clean            remove build/; the cache of built kernels stays'
+	@echo
+	@echo 'KERNEL_SRC=DIR        base on another Linux 7.x tree instead of linux-source-7.3'
+	@echo 'IOX_CACHE=DIR         keep built kernels there (~/.cache/iox)'
+
+-include $(wildcard build/bpf/*.d build/user/*.d build/user/*/*.d)
