@@ -4,7 +4,9 @@
  * the lives of devices, address spaces and files that use each other.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
@@ -624,6 +626,70 @@ TEST_F(device, mappings_outlive_the_process_that_made_them)
 	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE, AT));
 	must(edu_copy(&self->edu, AT, 2 * AT, EDU_CHUNK));
 	EXPECT_TRUE(buffer_holds(self->buffer, EDU_CHUNK, 7));
+}
+
+/* --- threads ----------------------------------------------------------------- */
+
+#define MAPPERS 3
+
+struct mapper {
+	int fd;
+	__u32 ioas;
+	__u64 at;
+	char *buffer;
+	atomic_bool *stop;
+	int rounds;
+	int err;
+};
+
+static void *map_until_stopped(void *arg)
+{
+	struct mapper *m = arg;
+
+	while (!m->err && !atomic_load(m->stop)) {
+		__u64 iova = m->at + m->rounds++ % 8 * 16 * PAGE;
+
+		m->err = ioas_map_fixed(m->fd, m->ioas, m->buffer, 16 * PAGE,
+					iova);
+		if (!m->err)
+			m->err = ioas_unmap(m->fd, m->ioas, iova, 16 * PAGE);
+	}
+	return NULL;
+}
+
+/* What others map must get into every domain, or out of it, exactly once. */
+TEST_F_TIMEOUT(device, attaches_and_detaches_while_threads_map, 120)
+{
+	struct mapper mappers[MAPPERS];
+	pthread_t threads[MAPPERS];
+	atomic_bool stop = false;
+
+	for (int i = 0; i < MAPPERS; i++) {
+		mappers[i] = (struct mapper){
+			.fd = self->fd,
+			.ioas = self->ioas,
+			.at = (i + 2) * AT,
+			.buffer = self->buffer,
+			.stop = &stop,
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    map_until_stopped, &mappers[i]));
+	}
+	for (int i = 0; i < 100; i++) {
+		EXPECT_EQ(0, vfio_detach(self->edu.fd));
+		EXPECT_EQ(0, vfio_attach_ioas(self->edu.fd, self->ioas));
+		if (i % 25 == 0)
+			EXPECT_EQ(0, check_dma(&self->edu, self->fd, self->ioas,
+					       self->buffer + 16 * PAGE));
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i < MAPPERS; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(0, mappers[i].err);
+		EXPECT_LT(10, mappers[i].rounds);
+	}
+	must(ioas_unmap_all(self->fd, self->ioas));
+	EXPECT_EQ(self->mark.pins, leak_pins());
 }
 
 TEST_HARNESS_MAIN

@@ -624,4 +624,50 @@ TEST_F_TIMEOUT(threads, map_and_unmap_in_one_ioas, 120)
 	ASSERT_EQ(variant->left, left);
 }
 
+/* Maps into whatever IOAS has the id, until there is no more of them. */
+static void *map_while_it_exists(void *arg)
+{
+	struct worker *w = arg;
+
+	for (int i = 0; !w->err; i++) {
+		__u64 iova = AT + (w->number * 1024 + i % 1024) * PAGE;
+
+		w->err = ioas_map_fixed(w->fd, w->id, w->buffer, PAGE, iova);
+		if (w->err == -EEXIST)
+			w->err = 0;
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(ioas, destroy_wins_against_threads_that_map, 120)
+{
+	for (int round = 0; round < 20; round++) {
+		struct worker workers[WORKERS];
+		pthread_t threads[WORKERS];
+		int err;
+
+		for (int i = 0; i < WORKERS; i++) {
+			workers[i] = (struct worker){
+				.fd = self->fd,
+				.id = self->id,
+				.number = i,
+				.buffer = self->buffer,
+			};
+			ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+						    map_while_it_exists,
+						    &workers[i]));
+		}
+		usleep(1000 * round);
+		do
+			err = iommufd_destroy(self->fd, self->id);
+		while (err == -EBUSY);
+		EXPECT_EQ(0, err);
+		for (int i = 0; i < WORKERS; i++) {
+			ASSERT_EQ(0, pthread_join(threads[i], NULL));
+			EXPECT_EQ(-ENOENT, workers[i].err);
+		}
+		must(ioas_alloc(self->fd, &self->id));
+	}
+}
+
 TEST_HARNESS_MAIN
