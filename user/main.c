@@ -96,6 +96,8 @@ int main(int argc, char **argv)
 	if (!getenv("IOX_DEBUG"))
 		libbpf_set_print(ignore_libbpf);
 
+	/* argp and getopt start their messages with it. */
+	argv[0] = (char *)"iox";
 	iox_parse(&main_argp, argc, argv, &first);
 	for (size_t i = 0; i < NR_COMMANDS; i++)
 		if (!strcmp(commands[i].name, argv[first]))

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* iox stat: count and time map and unmap calls, of the whole system or of one command. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
@@ -141,7 +140,7 @@ static void text_histogram(const struct run *r, int op, const struct latency_row
 	for (int i = first; i <= last; i++) {
 		fprintf(r->out, "%9s - %-9s |", out_ns(from, i ? 1ULL << i : 0), out_ns(to, 2ULL << i));
 		out_bar(r->out, octave[i], most, BAR_WIDTH);
-		fprintf(r->out, "| %10llu %5.1f %%\n", octave[i], 100 * (double)octave[i] / (double)timed);
+		fprintf(r->out, "| %10llu %6.2f %%\n", octave[i], 100 * (double)octave[i] / (double)timed);
 	}
 }
 
@@ -299,13 +298,7 @@ static bool wait_for_end(struct run *r)
 /* Signals and the timer as files, to wait for everything in one place. */
 static bool open_events(struct run *r)
 {
-	double interval = r->opt->interval;
-	struct itimerspec every = {};
 	sigset_t set;
-
-	every.it_interval.tv_sec = (time_t)interval;
-	every.it_interval.tv_nsec = (long)((interval - floor(interval)) * 1e9);
-	every.it_value = every.it_interval;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
@@ -313,9 +306,24 @@ static bool open_events(struct run *r)
 	sigprocmask(SIG_BLOCK, &set, &r->old_mask);
 	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (r->signals >= 0 && r->timer >= 0 && !timerfd_settime(r->timer, 0, &every, NULL))
+	if (r->signals >= 0 && r->timer >= 0)
 		return true;
 	msg_errno(errno, "signalfd, timerfd", NULL);
+	return false;
+}
+
+/* Without -i all is zero, which leaves the timer off. */
+static bool start_timer(const struct run *r)
+{
+	double interval = r->opt->interval;
+	struct itimerspec every = {};
+
+	every.it_interval.tv_sec = (time_t)interval;
+	every.it_interval.tv_nsec = (long)((interval - floor(interval)) * 1e9);
+	every.it_value = every.it_interval;
+	if (!timerfd_settime(r->timer, 0, &every, NULL))
+		return true;
+	msg_errno(errno, "timerfd_settime", NULL);
 	return false;
 }
 
@@ -331,7 +339,7 @@ static bool measure(struct run *r)
 {
 	struct latency_view total;
 
-	return wait_for_end(r) && latency_read(r->latency, &total) && print(r, &total, true);
+	return start_timer(r) && wait_for_end(r) && latency_read(r->latency, &total) && print(r, &total, true);
 }
 
 static int measure_system(struct run *r)

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -120,10 +119,6 @@ struct latency *latency_open(int follow_pidfd)
 {
 	struct latency *l;
 
-	if (geteuid()) {
-		msg_error("BPF probes", "need privilege", "run it as root");
-		return NULL;
-	}
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		goto no_memory;

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The iox command: what it counts is what happened, its percentiles agree with
+ * its histogram, its JSON parses, and what goes wrong is said in one line.
+ *
+ * It runs the binary that $IOX names, ../bin/iox beside this program if unset.
+ * As "iox_test load MAPS FAILS" this program is the command to be measured: so
+ * many maps, as many unmaps, and so many unmaps that fail.
+ */
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <libgen.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "lib/buffer.h"
+#include "lib/iommufd.h"
+#include "../include/iox/hist.h"
+
+#define AT 0x10000000ULL
+#define OUTPUT_SIZE (256 * 1024)
+
+/* --- a load to measure ---------------------------------------------------- */
+
+static int load(int fd, __u32 ioas, void *page, long maps, long fails)
+{
+	for (long i = 0; i < maps; i++)
+		if (ioas_map_fixed(fd, ioas, page, PAGE, AT + i * PAGE))
+			return 1;
+	for (long i = 0; i < maps; i++)
+		if (ioas_unmap(fd, ioas, AT + i * PAGE, PAGE))
+			return 1;
+	for (long i = 0; i < fails; i++)
+		if (ioas_unmap(fd, ioas, AT, PAGE) != -ENOENT)
+			return 1;
+	return 0;
+}
+
+static int load_program(long maps, long fails)
+{
+	void *page = buffer_small(PAGE);
+	int fd = iommufd_open(), failed = 1;
+	__u32 ioas;
+
+	if (fd >= 0 && !ioas_alloc(fd, &ioas))
+		failed = load(fd, ioas, page, maps, fails);
+	close(fd);
+	buffer_free(BUFFER_SMALL, page, PAGE);
+	return failed;
+}
+
+/* --- running the command -------------------------------------------------- */
+
+FIXTURE(iox)
+{
+	char *output;		/* standard output and error of the last run */
+	json_object *json;
+};
+
+FIXTURE_SETUP(iox)
+{
+	self->output = malloc(OUTPUT_SIZE);
+	ASSERT_NE(NULL, self->output);
+	self->json = NULL;
+	ASSERT_LE(0, close(iommufd_open()));
+}
+
+FIXTURE_TEARDOWN(iox)
+{
+	json_object_put(self->json);
+	free(self->output);
+}
+
+/* Runs a shell command in which $IOX and $SELF stand for themselves. */
+static int run(char *output, const char *command)
+{
+	size_t length;
+	FILE *pipe;
+	int status;
+
+	pipe = popen(command, "r");
+	if (!pipe)
+		return -1;
+	length = fread(output, 1, OUTPUT_SIZE - 1, pipe);
+	output[length] = 0;
+	status = pclose(pipe);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static bool has(const char *output, const char *text)
+{
+	return strstr(output, text);
+}
+
+/* Just one line, as an error must be. */
+static bool one_line(const char *output)
+{
+	const char *end = strchr(output, '\n');
+
+	return end && !end[1];
+}
+
+/* --- reading JSON --------------------------------------------------------- */
+
+static json_object *member(json_object *object, const char *key)
+{
+	json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		fprintf(stderr, "# JSON has no \"%s\"\n", key);
+	return value;
+}
+
+static __u64 number(json_object *object, const char *key)
+{
+	return json_object_get_uint64(member(object, key));
+}
+
+/* The entry of @call ("map", ...) in what `iox stat --json` printed. */
+static json_object *find_call(json_object *stat, const char *call)
+{
+	json_object *calls = member(stat, "calls");
+
+	for (size_t i = 0; i < json_object_array_length(calls); i++) {
+		json_object *entry = json_object_array_get_idx(calls, i);
+
+		if (!strcmp(json_object_get_string(member(entry, "call")), call))
+			return entry;
+	}
+	return NULL;
+}
+
+/* The last of the lines in @output, parsed; NULL if one of them is not JSON. */
+static json_object *last_json(const char *output, int *lines)
+{
+	json_object *json = NULL;
+	char *copy = strdup(output), *line, *next = copy;
+
+	*lines = 0;
+	while ((line = strsep(&next, "\n")) && *line) {
+		json_object_put(json);
+		json = json_tokener_parse(line);
+		if (!json)
+			break;
+		++*lines;
+	}
+	free(copy);
+	return json;
+}
+
+/* --- buckets -------------------------------------------------------------- */
+
+TEST(buckets_follow_on_and_cover_64_bits)
+{
+	ASSERT_EQ(0, iox_hist_first(0));
+	for (__u32 i = 0; i < IOX_HIST_BUCKETS; i++) {
+		ASSERT_EQ(i, iox_hist_index(iox_hist_first(i)));
+		ASSERT_EQ(i, iox_hist_index(iox_hist_last(i)));
+		if (i)
+			ASSERT_EQ(iox_hist_last(i - 1) + 1, iox_hist_first(i));
+	}
+	ASSERT_EQ(~0ULL, iox_hist_last(IOX_HIST_BUCKETS - 1));
+}
+
+TEST(buckets_are_at_most_6_25_percent_wide)
+{
+	for (__u32 i = 0; i < IOX_HIST_BUCKETS; i++) {
+		__u64 first = iox_hist_first(i), error = iox_hist_last(i) - first;
+
+		/* error / first <= 1 / 16, in a form that cannot overflow */
+		ASSERT_LE(error, first / 16);
+	}
+}
+
+TEST(buckets_hold_the_values_around_each_power_of_two)
+{
+	for (int bit = 0; bit < 64; bit++) {
+		for (int off = -1; off <= 1; off++) {
+			__u64 value = (1ULL << bit) + off;
+			__u32 i = iox_hist_index(value);
+
+			ASSERT_GT(IOX_HIST_BUCKETS, i);
+			ASSERT_LE(iox_hist_first(i), value);
+			ASSERT_GE(iox_hist_last(i), value);
+		}
+	}
+}
+
+/* --- stat: counts --------------------------------------------------------- */
+
+TEST_F(iox, stat_counts_a_command_exactly)
+{
+	json_object *map, *unmap;
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- $SELF load 3000 500"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	ASSERT_EQ(1, lines);
+	ASSERT_STREQ("total", json_object_get_string(member(self->json, "span")));
+	map = find_call(self->json, "map");
+	unmap = find_call(self->json, "unmap");
+	ASSERT_EQ(0, number(self->json, "skipped"));
+	ASSERT_EQ(3000, number(map, "count"));
+	ASSERT_EQ(0, number(map, "failed"));
+	ASSERT_EQ(3500, number(unmap, "count"));
+	ASSERT_EQ(500, number(unmap, "failed"));
+}
+
+TEST_F(iox, stat_table_has_the_same_counts)
+{
+	char call[16];
+	__u64 count, failed;
+	char *row;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat $SELF load 300 50"));
+	row = strstr(self->output, "\nunmap ");
+	ASSERT_NE(NULL, row);
+	ASSERT_EQ(3, sscanf(row, "%15s %llu %llu", call, &count, &failed));
+	ASSERT_EQ(350, count);
+	ASSERT_EQ(50, failed);
+	ASSERT_TRUE(has(self->output, "\nmap: 300 calls timed\n"));
+	ASSERT_TRUE(has(self->output, "\nunmap: 350 calls timed\n"));
+	ASSERT_TRUE(has(self->output, "#| ") || has(self->output, "# "));
+}
+
+TEST_F(iox, stat_follows_what_the_command_starts)
+{
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- sh -c "
+			 "'$SELF load 10 0 & sh -c \"$SELF load 20 0; true\"; wait'"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	ASSERT_EQ(30, number(find_call(self->json, "map"), "count"));
+}
+
+TEST_F(iox, stat_of_a_command_leaves_others_out)
+{
+	pid_t other = fork();
+	int lines;
+
+	ASSERT_LE(0, other);
+	if (!other) {
+		while (!load_program(100, 0))
+			;
+		_exit(1);
+	}
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- sh -c '$SELF load 10 0; sleep 0.3'"));
+	ASSERT_EQ(0, kill(other, SIGKILL));
+	ASSERT_EQ(other, waitpid(other, NULL, 0));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	ASSERT_EQ(10, number(find_call(self->json, "map"), "count"));
+	ASSERT_EQ(10, number(find_call(self->json, "unmap"), "count"));
+}
+
+TEST_F(iox, stat_counts_the_whole_system_until_interrupted)
+{
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "f=$(mktemp); $IOX stat -i 0.1 -j -o $f & "
+			 "until grep -q interval $f; do sleep 0.1; done; "
+			 "$SELF load 700 30; kill -INT $!; wait $!; s=$?; cat $f; rm $f; exit $s"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	ASSERT_LE(2, lines);
+	ASSERT_EQ(700, number(find_call(self->json, "map"), "count"));
+	ASSERT_EQ(730, number(find_call(self->json, "unmap"), "count"));
+	ASSERT_EQ(30, number(find_call(self->json, "unmap"), "failed"));
+}
+
+TEST_F(iox, stat_intervals_add_up)
+{
+	__u64 intervals = 0, total = 0;
+	char *line, *next;
+	int lines = 0;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -i 0.05 -- "
+			 "sh -c '$SELF load 2000 0; sleep 0.2; $SELF load 1000 0; sleep 0.2'"));
+	next = self->output;
+	while ((line = strsep(&next, "\n")) && *line) {
+		json_object *json = json_tokener_parse(line);
+		__u64 count;
+
+		ASSERT_NE(NULL, json);
+		count = number(find_call(json, "map"), "count");
+		if (!strcmp(json_object_get_string(member(json, "span")), "total"))
+			total = count;
+		else
+			intervals += count;
+		lines++;
+		json_object_put(json);
+	}
+	ASSERT_LE(4, lines);
+	ASSERT_EQ(3000, total);
+	ASSERT_EQ(3000, intervals);
+}
+
+TEST_F(iox, stat_stops_after_so_many_intervals)
+{
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -i 0.1 -c 3"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	ASSERT_EQ(4, lines);
+}
+
+/* --- stat: percentiles ---------------------------------------------------- */
+
+/* The value below which @percent of the histogram lies, computed anew. */
+static __u64 expected_percentile(json_object *call, double percent)
+{
+	json_object *list = member(call, "histogram");
+	__u64 count = number(call, "count"), max = number(call, "max_ns");
+	__u64 seen = 0;
+
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		json_object *bucket = json_object_array_get_idx(list, i);
+		__u64 last = number(bucket, "last_ns");
+
+		seen += number(bucket, "count");
+		if ((double)seen * 100 >= (double)count * percent)
+			return last < max ? last : max;
+	}
+	return 0;
+}
+
+TEST_F(iox, stat_percentiles_agree_with_the_histogram)
+{
+	__u64 count = 0, at_least = 0, at_most = 0, sum;
+	json_object *map, *list, *bucket = NULL;
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- $SELF load 2000 0"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	map = find_call(self->json, "map");
+	list = member(map, "histogram");
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		bucket = json_object_array_get_idx(list, i);
+		count += number(bucket, "count");
+		at_least += number(bucket, "count") * number(bucket, "first_ns");
+		at_most += number(bucket, "count") * number(bucket, "last_ns");
+	}
+	ASSERT_EQ(2000, count);
+	sum = number(map, "sum_ns");
+	ASSERT_LE(at_least, sum);
+	ASSERT_GE(at_most, sum);
+	ASSERT_LE(number(bucket, "first_ns"), number(map, "max_ns"));
+	ASSERT_GE(number(bucket, "last_ns"), number(map, "max_ns"));
+	ASSERT_EQ(expected_percentile(map, 50), number(map, "p50_ns"));
+	ASSERT_EQ(expected_percentile(map, 90), number(map, "p90_ns"));
+	ASSERT_EQ(expected_percentile(map, 99), number(map, "p99_ns"));
+	ASSERT_EQ(expected_percentile(map, 99.9), number(map, "p99_9_ns"));
+	ASSERT_LT(0, number(map, "p50_ns"));
+	ASSERT_LE(number(map, "p50_ns"), number(map, "p99_ns"));
+	ASSERT_LE(number(map, "p99_ns"), number(map, "max_ns"));
+	ASSERT_LE(number(map, "mean_ns"), number(map, "max_ns"));
+}
+
+TEST_F(iox, stat_says_which_calls_this_iommufd_lacks)
+{
+	static const char *const call[] = { "map", "map-file", "copy", "unmap" };
+	char command[256];
+	int lines;
+
+	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- true"));
+	self->json = last_json(self->output, &lines);
+	ASSERT_NE(NULL, self->json);
+	for (int i = 0; i < 4; i++) {
+		json_object *entry = find_call(self->json, call[i]);
+		bool there;
+
+		snprintf(command, sizeof(command), "grep -q ' %s\t' /proc/kallsyms",
+			 json_object_get_string(member(entry, "function")));
+		there = !run(self->output, command);
+		ASSERT_EQ(there, json_object_get_boolean(member(entry, "attached")));
+		ASSERT_EQ(there, json_object_object_get_ex(entry, "count", NULL));
+	}
+}
+
+/* --- exit status and messages --------------------------------------------- */
+
+TEST_F(iox, stat_passes_on_the_exit_status)
+{
+	ASSERT_EQ(5, run(self->output, "$IOX stat -- sh -c 'exit 5'"));
+	ASSERT_EQ(143, run(self->output, "$IOX stat -- sh -c 'kill $$'"));
+	ASSERT_EQ(127, run(self->output, "$IOX stat -- /nonexistent 2>&1"));
+	ASSERT_STREQ("iox stat: /nonexistent: No such file or directory\n", self->output);
+}
+
+TEST_F(iox, wrong_usage_gives_2)
+{
+	static const char *const wrong[] = {
+		"", "bogus", "--bogus", "stat --bogus", "stat -i", "stat -i 0", "stat -i 1x",
+		"stat -i nan", "stat -c 0", "stat -c 1 -- true", "policy", "policy bogus",
+		"policy list more", "policy list --bogus",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char command[128];
+
+		snprintf(command, sizeof(command), "$IOX %s 2>&1 >/dev/null", wrong[i]);
+		ASSERT_EQ(2, run(self->output, command)) {
+			TH_LOG("iox %s: %s", wrong[i], self->output);
+		}
+		ASSERT_EQ(self->output, strstr(self->output, "iox"));
+	}
+	run(self->output, "$IOX bogus 2>&1");
+	ASSERT_STREQ("iox: bogus: no such command; see 'iox --help'\n", self->output);
+}
+
+TEST_F(iox, help_gives_0)
+{
+	ASSERT_EQ(0, run(self->output, "$IOX --help"));
+	ASSERT_TRUE(has(self->output, "  policy "));
+	ASSERT_TRUE(has(self->output, "  stat "));
+	ASSERT_EQ(0, run(self->output, "$IOX stat --help"));
+	ASSERT_TRUE(has(self->output, "--interval"));
+	ASSERT_EQ(0, run(self->output, "$IOX policy --help"));
+	ASSERT_TRUE(has(self->output, "--json"));
+}
+
+TEST_F(iox, output_that_cannot_be_written_fails)
+{
+	ASSERT_EQ(1, run(self->output, "$IOX stat -i 0.1 -c 1 2>&1 >/dev/full"));
+	ASSERT_TRUE(has(self->output, "No space left"));
+	ASSERT_EQ(1, run(self->output, "$IOX stat -o /dev/full -- true 2>&1"));
+	ASSERT_TRUE(has(self->output, "No space left"));
+	ASSERT_EQ(1, run(self->output, "$IOX stat -o /nonexistent/file -- true 2>&1"));
+	ASSERT_STREQ("iox stat: /nonexistent/file: No such file or directory\n", self->output);
+}
+
+TEST_F(iox, without_privilege_it_says_so)
+{
+	ASSERT_EQ(1, run(self->output, "setpriv --bounding-set=-all -- $IOX stat -- true 2>&1"));
+	ASSERT_TRUE(one_line(self->output));
+	ASSERT_TRUE(has(self->output, "; run it as root"));
+}
+
+TEST_F(iox, without_iommufd_it_says_what_to_do)
+{
+	if (run(self->output, "modprobe -qr vfio_pci; modprobe -r iommufd 2>&1"))
+		SKIP(return, "iommufd cannot be unloaded: %s", self->output);
+	ASSERT_EQ(1, run(self->output, "$IOX stat -- touch /tmp/iox_test.ran 2>&1"));
+	ASSERT_EQ(0, system("modprobe iommufd"));
+	ASSERT_STREQ("iox stat: iommufd: is not loaded; run 'modprobe iommufd'\n", self->output);
+	ASSERT_NE(0, access("/tmp/iox_test.ran", F_OK));
+}
+
+int main(int argc, char **argv)
+{
+	char self_path[PATH_MAX] = "", iox_path[PATH_MAX + sizeof("/../bin/iox")];
+
+	if (readlink("/proc/self/exe", self_path, sizeof(self_path) - 1) < 0)
+		ksft_exit_fail_msg("/proc/self/exe: %s\n", strerror(errno));
+	if (argc == 4 && !strcmp(argv[1], "load"))
+		return load_program(atol(argv[2]), atol(argv[3]));
+
+	setenv("SELF", self_path, 1);
+	/* dirname() cuts its argument short; it is no longer needed. */
+	snprintf(iox_path, sizeof(iox_path), "%s/../bin/iox", dirname(self_path));
+	setenv("IOX", iox_path, 0);
+	return test_harness_run(argc, argv);
+}
