@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,18 +50,11 @@ struct iova_ops {
 static inline const char *built(const char *name)
 {
 	static char path[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
-	int i;
+	char self[PATH_MAX / 2];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	path[length < 0 ? 0 : length] = '\0';
-	for (i = 0; i < 2; i++) {
-		slash = strrchr(path, '/');
-		if (slash)
-			*slash = '\0';
-	}
-	length = strlen(path);
-	snprintf(path + length, sizeof(path) - length, "/%s", name);
+	self[length < 0 ? 0 : length] = '\0';
+	snprintf(path, sizeof(path), "%s/../%s", dirname(self), name);
 	return path;
 }
 
