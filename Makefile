@@ -73,6 +73,9 @@ build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 selftests: $(BPFTOOL)
 	@$(MAKE) -C selftests
 
+$(VMLINUX_H):
+	@echo "iox: error: vmlinux.h is missing, which git has: run git checkout vmlinux.h, or make vmlinux.h" >&2; exit 1
+
 # Its first line tells what it was made with: another compiler or Linux describes some types differently.
 build/vmlinux.h: kernel tools
 	@scripts/vmlinux-h >$@
