@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* iox: see and steer how /dev/iommu maps memory. Finds the subcommand; each has a file of its own. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,11 +81,11 @@ static int run(const struct iox_command *c, int argc, char **argv)
 	msg_set_program(full);
 	argv[0] = full;
 	status = c->run(argc, argv);
-	if (fflush(stdout) || ferror(stdout)) {
-		msg_errno(errno, "standard output", NULL);
-		return status ? status : IOX_FAILED;
-	}
-	return status;
+	/* A command that failed has said why. */
+	if (status || (!fflush(stdout) && !ferror(stdout)))
+		return status;
+	msg_errno(errno, "standard output", NULL);
+	return IOX_FAILED;
 }
 
 int main(int argc, char **argv)

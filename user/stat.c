@@ -382,9 +382,8 @@ int cmd_stat(int argc, char **argv)
 		close(r.signals);
 	if (r.timer >= 0)
 		close(r.timer);
-	if (r.out && r.out != stdout && fclose(r.out)) {
-		msg_errno(errno, opt.output, NULL);
-		return status ? status : IOX_FAILED;
-	}
-	return status;
+	if (!r.out || r.out == stdout || !fclose(r.out) || status)
+		return status;
+	msg_errno(errno, opt.output, NULL);
+	return IOX_FAILED;
 }
