@@ -149,7 +149,7 @@ static void load_policy(void)
 	run(BPFTOOL " struct_ops register build/bpf/" POLICY
 	    ".bpf.o /sys/fs/bpf/iox");
 	run("build/bin/iox policy list");
-	proves("a program of 10 lines now decides where memory is mapped.");
+	proves("a few lines of BPF now decide where memory is mapped.");
 }
 
 static void show_placement(const __u64 *builtin, const __u64 *policy)
@@ -271,6 +271,8 @@ static void churn(struct demo *d)
 	tell("%d ranges from 4 KiB to 2 MiB, %zu MiB in all, mapped for the",
 	     CHURN_ROUNDS, total >> 20);
 	tell("device and unmapped, never more than %d at once.", CHURN_LIVE);
+	run("build/bin/iox policy list");
+	proves("the policy was asked each time, and the kernel checked its answers.");
 }
 
 static void finish(struct demo *d)
