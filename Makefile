@@ -3,6 +3,7 @@
 #
 #   KERNEL_SRC=DIR   another Linux 7.x tree as the base, instead of Debian's linux-source-7.3
 #   IOX_CACHE=DIR    where built kernels and tools are kept (~/.cache/iox)
+#   V=1              show the commands
 
 include user/build.mk
 
@@ -11,6 +12,9 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
+
+Q := $(if $(V),,@)
+tell = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
 BPF_CC := clang-19
 BPF_CFLAGS := -target bpf -g -O2 -Wall -Werror -Wno-missing-declarations \
@@ -54,21 +58,25 @@ vpath %.bpf.c $(sort $(dir $(BPF_SRCS)))
 
 build/bpf/%.bpf.o: %.bpf.c $(VMLINUX_H) $(BPFTOOL)
 	@mkdir -p $(@D)
-	$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MF build/bpf/$*.d -c $< -o $@
+	$(call tell,CLANG,$@)
+	$(Q)$(BPF_CC) $(BPF_CFLAGS) -MMD -MP -MF build/bpf/$*.d -c $< -o $@
 
 build/skel/%.skel.h: build/bpf/%.bpf.o
 	@mkdir -p $(@D)
-	$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+	$(call tell,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 user: build/bin/iox
 
 build/bin/iox: $(USER_OBJS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ build/tools/lib/libbpf.a $(USER_LIBS)
+	$(call tell,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ build/tools/lib/libbpf.a $(USER_LIBS)
 
 build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 	@mkdir -p $(@D)
-	$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
+	$(call tell,CC,$@)
+	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
 
 selftests: $(BPFTOOL)
 	@$(MAKE) -C selftests
@@ -105,5 +113,6 @@ help:
 	@echo
 	@echo 'KERNEL_SRC=DIR        base on another Linux 7.x tree instead of linux-source-7.3'
 	@echo 'IOX_CACHE=DIR         keep built kernels there (~/.cache/iox)'
+	@echo 'V=1                   show the commands'
 
 -include $(wildcard build/bpf/*.d build/user/*.d build/user/*/*.d)
