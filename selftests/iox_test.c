@@ -18,6 +18,7 @@
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
 #include "lib/iommufd.h"
+#include "policy.h"
 #include "../include/iox/hist.h"
 
 #define AT 0x10000000ULL
@@ -74,7 +75,7 @@ FIXTURE_TEARDOWN(iox)
 	free(self->output);
 }
 
-/* Runs a shell command in which $IOX and $SELF stand for themselves. */
+/* Runs a shell command, which finds $IOX, $SELF and the folder $BUILD in its environment. */
 static int run(char *output, const char *command)
 {
 	size_t length;
@@ -462,9 +463,150 @@ TEST_F(iox, without_iommufd_it_says_what_to_do)
 	ASSERT_NE(0, access("/tmp/iox_test.ran", F_OK));
 }
 
+/* --- policy --------------------------------------------------------------- */
+
+FIXTURE(iox_policy)
+{
+	char *output;
+	json_object *json;
+	json_object *first;	/* the first policy in json */
+	struct policy_env env;
+};
+
+FIXTURE_SETUP(iox_policy)
+{
+	if (!iommufd_is_iox())
+		SKIP(return, "Linux's own iommufd knows no policies");
+	self->output = malloc(OUTPUT_SIZE);
+	ASSERT_NE(NULL, self->output);
+	policy_env_init(_metadata, &self->env);
+}
+
+FIXTURE_TEARDOWN(iox_policy)
+{
+	if (!iommufd_is_iox())
+		return;
+	json_object_put(self->json);
+	free(self->output);
+	policy_env_fini(_metadata, &self->env);
+}
+
+/* Reads the list anew; how many policies are in it, -1 if that failed. */
+static int list_policies(FIXTURE_DATA(iox_policy) *self)
+{
+	json_object *list;
+
+	json_object_put(self->json);
+	self->json = NULL;
+	if (run(self->output, "$IOX policy list --json") || !one_line(self->output))
+		return -1;
+	self->json = json_tokener_parse(self->output);
+	if (!self->json)
+		return -1;
+	list = member(self->json, "policies");
+	self->first = json_object_array_get_idx(list, 0);
+	return json_object_array_length(list);
+}
+
+static const char *state_of(json_object *policy)
+{
+	return json_object_get_string(member(policy, "state"));
+}
+
+TEST_F(iox_policy, list_without_a_policy)
+{
+	ASSERT_EQ(0, list_policies(self));
+	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_STREQ("no policy loaded: the built-in allocator decides\n", self->output);
+}
+
+TEST_F(iox_policy, list_follows_a_policy_from_load_to_unload)
+{
+	struct policy *policy = &self->env.policy;
+
+	must(policy_open(policy, "bpf/answer.bpf.o", "answer"));
+	must(policy_load(policy));
+	ASSERT_EQ(1, list_policies(self));
+	ASSERT_STREQ("loaded", state_of(self->first));
+	ASSERT_STREQ("answer", json_object_get_string(member(self->first, "name")));
+	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_TRUE(has(self->output, "\nnone is in force: the built-in allocator decides\n"));
+
+	must(policy_attach(policy));
+	ASSERT_EQ(1, list_policies(self));
+	ASSERT_STREQ("in-force", state_of(self->first));
+	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_FALSE(has(self->output, "none is in force"));
+
+	policy_detach(policy);
+	ASSERT_EQ(1, list_policies(self));
+	ASSERT_STREQ("ready", state_of(self->first));
+
+	policy_close(policy);
+	ASSERT_EQ(0, list_policies(self));
+}
+
+TEST_F(iox_policy, list_has_ids_and_counters)
+{
+	struct bpf_link_info link = {};
+	struct policy *policy = &self->env.policy;
+	json_object *counters;
+	__u32 size = sizeof(link);
+
+	START("answer", "answer");
+	policy->control->value = 0;		/* no opinion */
+	for (int i = 0; i < 3; i++)
+		MAP(PAGE);
+	policy->control->value = 1;		/* not aligned: a fault */
+	for (int i = 0; i < 2; i++)
+		MAP(PAGE);
+	policy->control->value = 1ULL << 40;
+	ASSERT_EQ(1ULL << 40, MAP(PAGE));
+	must(bpf_link_get_info_by_fd(bpf_link__fd(policy->link), &link, &size));
+
+	ASSERT_EQ(1, list_policies(self));
+	ASSERT_STREQ("answer", json_object_get_string(member(self->first, "name")));
+	ASSERT_EQ(counted("map_id"), number(self->first, "map_id"));
+	ASSERT_EQ(link.id, number(self->first, "link_id"));
+	counters = member(self->first, "counters");
+	ASSERT_EQ(6, number(counters, "asked"));
+	ASSERT_EQ(1, number(counters, "used"));
+	ASSERT_EQ(3, number(counters, "declined"));
+	ASSERT_EQ(0, number(counters, "refused"));
+	ASSERT_EQ(2, number(counters, "faults"));
+}
+
+TEST_F(iox_policy, list_shows_what_bpftool_registered)
+{
+	char name[64], state[16], link[16];
+	unsigned int map;
+	char *row;
+
+	ASSERT_EQ(0, run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "
+			 "$BUILD/bpf/first_fit.bpf.o 2>&1"));
+	EXPECT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	EXPECT_EQ(0, system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
+
+	row = strchr(self->output, '\n');
+	ASSERT_NE(NULL, row);
+	ASSERT_EQ(4, sscanf(row, "%63s %15s %u %15s", name, state, &map, link));
+	ASSERT_STREQ("first_fit", name);
+	ASSERT_STREQ("in-force", state);
+	ASSERT_STREQ("-", link);
+}
+
+TEST_F(iox, policy_list_on_a_kernel_without_policies)
+{
+	if (iommufd_is_iox())
+		SKIP(return, "this kernel has policies");
+	ASSERT_EQ(1, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_STREQ("iox policy: this kernel: has no IOVA policies; "
+		     "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')\n", self->output);
+}
+
 int main(int argc, char **argv)
 {
-	char self_path[PATH_MAX] = "", iox_path[PATH_MAX + sizeof("/../bin/iox")];
+	char self_path[PATH_MAX] = "";
 
 	if (readlink("/proc/self/exe", self_path, sizeof(self_path) - 1) < 0)
 		ksft_exit_fail_msg("/proc/self/exe: %s\n", strerror(errno));
@@ -472,8 +614,7 @@ int main(int argc, char **argv)
 		return load_program(atol(argv[2]), atol(argv[3]));
 
 	setenv("SELF", self_path, 1);
-	/* dirname() cuts its argument short; it is no longer needed. */
-	snprintf(iox_path, sizeof(iox_path), "%s/../bin/iox", dirname(self_path));
-	setenv("IOX", iox_path, 0);
+	setenv("BUILD", built(""), 1);
+	setenv("IOX", built("bin/iox"), 0);
 	return test_harness_run(argc, argv);
 }

@@ -124,8 +124,11 @@ static __u64 read_sysfs_u64(const char *name)
 	return strtoull(line, NULL, 10);
 }
 
-/* The counters belong to the policy in force; it may change while we read them, so look again afterwards. */
-static void read_counters(struct policies *p)
+/*
+ * A policy that is attached by a link stays READY for BPF when it is in force; sysfs knows.
+ * It may change while we read its counters, so look again afterwards.
+ */
+static void read_in_force(struct policies *p)
 {
 	__u64 counter[POLICY_NR_COUNTERS], id = read_sysfs_u64("map_id");
 
@@ -133,9 +136,12 @@ static void read_counters(struct policies *p)
 		counter[i] = read_sysfs_u64(policy_counter_name[i]);
 	if (id != read_sysfs_u64("map_id"))
 		return;
-	for (size_t i = 0; i < p->nr; i++)
-		if (p->list[i].map_id == id)
-			memcpy(p->list[i].counter, counter, sizeof(counter));
+	for (size_t i = 0; i < p->nr; i++) {
+		if (p->list[i].map_id != id)
+			continue;
+		p->list[i].state = POLICY_IN_FORCE;
+		memcpy(p->list[i].counter, counter, sizeof(counter));
+	}
 }
 
 static enum policy_state translate_state(const struct layout *l, __s32 state)
@@ -256,7 +262,7 @@ bool policies_read(struct policies *p)
 	if (!err)
 		err = read_links(p);
 	if (!err) {
-		read_counters(p);
+		read_in_force(p);
 		return true;
 	}
 	msg_errno(err, "listing BPF maps and links", err == -EPERM ? "run it as root" : NULL);

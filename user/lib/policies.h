@@ -21,8 +21,8 @@ enum policy_counter {
 extern const char *const policy_counter_name[POLICY_NR_COUNTERS];
 
 enum policy_state {
-	POLICY_LOADED,		/* in the kernel, never registered */
-	POLICY_READY,		/* can be attached by a link, is not in force */
+	POLICY_LOADED,		/* in the kernel, its values not set yet */
+	POLICY_READY,		/* a link can attach it, none does */
 	POLICY_IN_FORCE,	/* decides */
 	POLICY_LEAVING,		/* unregistered, waits for its last user */
 };
