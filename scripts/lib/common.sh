@@ -121,9 +121,12 @@ run_logged()
 	}
 }
 
-# The part of a build log that says what went wrong.
+# show_errors LOG: the part of a build log that says what went wrong, on stderr.
 show_errors()
 {
-	grep -nE '(^|[ :])([Ee]rror|ERROR|undefined reference|warning|FAILED)|\*\*\*' "$1" |
-		head -n "${2:-30}" >&2
+	local lines
+
+	lines=$(grep -E '(^|[ :])([Ee]rror|ERROR|undefined reference|warning|FAILED)[: ]' "$1" | grep -vE '^make(\[[0-9]+\])?: ' |
+		head -n 30) || lines=$(tail -n 10 "$1")
+	printf '%s\n' "$lines" >&2
 }
