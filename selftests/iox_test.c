@@ -455,10 +455,10 @@ TEST_F(iox, without_privilege_it_says_so)
 
 TEST_F(iox, without_iommufd_it_says_what_to_do)
 {
-	if (run(self->output, "modprobe -qr vfio_pci; modprobe -r iommufd 2>&1"))
+	if (run(self->output, "modprobe -qr vfio_pci; modprobe -qr vfio; modprobe -r iommufd 2>&1"))
 		SKIP(return, "iommufd cannot be unloaded: %s", self->output);
 	ASSERT_EQ(1, run(self->output, "$IOX stat -- touch /tmp/iox_test.ran 2>&1"));
-	ASSERT_EQ(0, system("modprobe iommufd"));
+	ASSERT_EQ(0, system("modprobe -a iommufd vfio-pci"));
 	ASSERT_STREQ("iox stat: iommufd: is not loaded; run 'modprobe iommufd'\n", self->output);
 	ASSERT_NE(0, access("/tmp/iox_test.ran", F_OK));
 }
