@@ -223,9 +223,10 @@ TEST_F(dma, pins_are_released_by_unmap)
 	attach_if_late();
 	pins = leak_pins();
 	EXPECT_LT(self->mark.pins, pins);
-	EXPECT_GE(self->mark.pins + DMA_SIZE / PAGE, pins);
+	/* Once, that is; I/O of others may add a few. */
+	EXPECT_GT(self->mark.pins + 2 * DMA_SIZE / PAGE, pins);
 	must(ioas_unmap(self->fd, self->ioas, AT, DMA_SIZE));
-	EXPECT_EQ(self->mark.pins, leak_pins());
+	EXPECT_EQ(self->mark.pins, leak_pins_settled(self->mark.pins));
 }
 
 TEST_F(dma, pins_are_released_by_detach)
@@ -234,7 +235,7 @@ TEST_F(dma, pins_are_released_by_detach)
 	attach_if_late();
 	EXPECT_LT(self->mark.pins, leak_pins());
 	must(vfio_detach(self->edu.fd));
-	EXPECT_EQ(self->mark.pins, leak_pins());
+	EXPECT_EQ(self->mark.pins, leak_pins_settled(self->mark.pins));
 }
 
 /* --- the device, the address space and the files --------------------------- */
@@ -689,7 +690,7 @@ TEST_F_TIMEOUT(device, attaches_and_detaches_while_threads_map, 120)
 		EXPECT_LT(10, mappers[i].rounds);
 	}
 	must(ioas_unmap_all(self->fd, self->ioas));
-	EXPECT_EQ(self->mark.pins, leak_pins());
+	EXPECT_EQ(self->mark.pins, leak_pins_settled(self->mark.pins));
 }
 
 TEST_HARNESS_MAIN

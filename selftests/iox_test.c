@@ -432,7 +432,8 @@ TEST_F(iox, help_gives_0)
 
 TEST_F(iox, output_that_cannot_be_written_fails)
 {
-	static const char *const how[] = { "-i 0.1 >/dev/full", "-i 0.1 -j >/dev/full", "-o /dev/full -- true" };
+	static const char *const how[] = { "-i 0.1 >/dev/full", "-i 0.1 -j >/dev/full",
+					   "-o /dev/full -- true" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
 		char command[128];
@@ -585,7 +586,9 @@ TEST_F(iox_policy, list_shows_what_bpftool_registered)
 	ASSERT_EQ(0, run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "
 			 "$BUILD/bpf/first_fit.bpf.o 2>&1"));
 	EXPECT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
-	EXPECT_EQ(0, system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
+	EXPECT_EQ(
+		0,
+		system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
 
 	row = strchr(self->output, '\n');
 	ASSERT_NE(NULL, row);
