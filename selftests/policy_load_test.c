@@ -117,13 +117,15 @@ static int come_and_go(struct policy *policy, int rounds)
 
 TEST_F(policy, registrations_leave_nothing_behind)
 {
-	const int rounds = 4000, allowed_kb = 64;
+	/* Counters of 40 bytes a CPU that leaked would be over 300 KiB. */
+	const int rounds = 4000, allowed_kb = 150;
 	long before, left;
 	int i;
 
 	must(policy_open(&self->env.policy, "bpf/first_fit.bpf.o", "first_fit"));
 	must(policy_load(&self->env.policy));
-	must(come_and_go(&self->env.policy, 100));
+	/* The allocator keeps some of the pages that it needed once. */
+	must(come_and_go(&self->env.policy, rounds));
 	before = percpu_kb();
 	must(come_and_go(&self->env.policy, rounds));
 
