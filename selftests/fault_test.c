@@ -228,6 +228,17 @@ TEST_F(faults, memory_without_access_is_efault)
 	ASSERT_EQ(0, mprotect(self->buffer, PAGE, PROT_READ | PROT_WRITE));
 }
 
+/* What could be pinned before the hole must not stay within reach. */
+TEST_F(faults, failed_map_leaves_no_way_to_the_memory)
+{
+	ASSERT_EQ(0, munmap(self->buffer + 40 * PAGE, PAGE));
+	must_fail(EFAULT, ioas_map_fixed(self->fd, self->ioas, self->buffer,
+					 BUFFER_SIZE, AT));
+	ASSERT_TRUE(fault_reported(self->kmsg, &self->edu, false, AT));
+	ASSERT_TRUE(fault_reported(self->kmsg, &self->edu, true, AT));
+	ASSERT_TRUE(buffer_holds(self->buffer, 40 * PAGE, 1));
+}
+
 TEST_F(faults, attach_with_memory_gone_fails_and_changes_nothing)
 {
 	const long pins = self->mark.pins;

@@ -58,6 +58,11 @@ long leak_pins(void)
 	       read_key("/proc/vmstat", "nr_foll_pin_released ");
 }
 
+long leak_charged_kb(void)
+{
+	return read_key("/proc/self/status", "VmPin");
+}
+
 long leak_slab_kb(void)
 {
 	return read_key("/proc/meminfo", "SUnreclaim");
@@ -68,7 +73,7 @@ static void read_counters(struct leak_mark *mark)
 	mark->pins = leak_pins();
 	mark->iommu_pages = read_key("/proc/vmstat", "nr_iommu_pages ");
 	mark->module_refs = read_number("/sys/module/iommufd/refcnt");
-	mark->charged_kb = read_key("/proc/self/status", "VmPin");
+	mark->charged_kb = leak_charged_kb();
 }
 
 /*

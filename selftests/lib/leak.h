@@ -32,6 +32,9 @@ long leak_pins(void);
  */
 long leak_pins_settled(long want);
 
+/* Pinned memory charged to this process, in KiB. */
+long leak_charged_kb(void);
+
 /* Unreclaimable kernel memory of the whole machine, in KiB. */
 long leak_slab_kb(void);
 
