@@ -113,6 +113,8 @@ run_logged()
 				say "$what: $count of about $estimate objects, about $(minutes "$left") left"
 			elif [ "$count" -gt 0 ] && [ "$estimate" -gt 0 ]; then
 				say "$what: linking, $(minutes "$elapsed") so far"
+			elif [ "$count" -gt 0 ]; then
+				say "$what: $count objects, $(minutes "$elapsed") so far"
 			else
 				say "$what: $(minutes "$elapsed") so far"
 			fi
