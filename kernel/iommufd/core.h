@@ -25,6 +25,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "pages.h"
 #include "space.h"
 
 /**
@@ -36,6 +37,7 @@
  * @destroy_wait: destroyers wait here for calls in flight
  * @id: never used twice until reboot; what policies know the context by
  * @vfio_ioas: the IOAS of vfio compatibility, protected by @objects' lock
+ * @account: who pays for memory that is mapped from now on
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -45,6 +47,7 @@ struct iommufd_ctx {
 	wait_queue_head_t destroy_wait;
 	u64 id;
 	struct iommufd_ioas *vfio_ioas;
+	enum iommufd_account account;
 };
 
 /**
@@ -124,6 +127,8 @@ static inline void iommufd_object_unuse(struct iommufd_object *obj)
  *	given up
  * @accesses: who is told about unmaps, protected by @access_lock
  * @access_lock: held also while they are told, so that none goes away then
+ * @small_pages: map page by page, whatever the memory allows; changed with
+ *	@access_lock and @domains_rwsem held for writing
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -134,12 +139,16 @@ struct iommufd_ioas {
 	struct mutex attach_lock;
 	struct list_head accesses;
 	struct mutex access_lock;
+	bool small_pages;
 };
 
 /* ioas.c: ioctl handlers */
 int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
 struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
 void iommufd_ioas_destroy(struct iommufd_object *obj);
@@ -188,6 +197,11 @@ int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);
 void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
+int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
+
+/* option.c */
+int iommufd_option(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd);
 
 /* device.c */
 void iommufd_device_destroy(struct iommufd_object *obj);

@@ -49,9 +49,14 @@ static int iommufd_destroy(struct iommufd_ucmd *ucmd)
 union ucmd_buffer {
 	struct iommu_destroy destroy;
 	struct iommu_ioas_alloc alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_change_process change_process;
+	struct iommu_ioas_copy copy;
 	struct iommu_ioas_iova_ranges iova_ranges;
 	struct iommu_ioas_map map;
+	struct iommu_ioas_map_file map_file;
 	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
 	struct iommu_vfio_ioas vfio_ioas;
 };
 
@@ -83,11 +88,20 @@ static const struct ioctl_entry ioctls[] = {
 	ENTRY(IOMMU_DESTROY, iommufd_destroy, struct iommu_destroy, id),
 	ENTRY(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl,
 	      struct iommu_ioas_alloc, out_ioas_id),
+	ENTRY(IOMMU_IOAS_ALLOW_IOVAS, iommufd_ioas_allow_iovas,
+	      struct iommu_ioas_allow_iovas, allowed_iovas),
+	ENTRY(IOMMU_IOAS_CHANGE_PROCESS, iommufd_ioas_change_process,
+	      struct iommu_ioas_change_process, __reserved),
+	ENTRY(IOMMU_IOAS_COPY, iommufd_ioas_copy, struct iommu_ioas_copy,
+	      src_iova),
 	ENTRY(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges,
 	      struct iommu_ioas_iova_ranges, out_iova_alignment),
 	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
+	ENTRY(IOMMU_IOAS_MAP_FILE, iommufd_ioas_map_file,
+	      struct iommu_ioas_map_file, iova),
 	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
 	      length),
+	ENTRY(IOMMU_OPTION, iommufd_option, struct iommu_option, val64),
 	ENTRY(IOMMU_VFIO_IOAS, iommufd_vfio_ioas, struct iommu_vfio_ioas,
 	      __reserved),
 };
