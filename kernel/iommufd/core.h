@@ -37,6 +37,8 @@
  * @destroy_wait: destroyers wait here for calls in flight
  * @id: never used twice until reboot; what policies know the context by
  * @vfio_ioas: the IOAS of vfio compatibility, protected by @objects' lock
+ * @no_iommu: vfio uses it for devices without an IOMMU, and for nothing else;
+ *	protected by @objects' lock
  * @account: who pays for memory that is mapped from now on
  */
 struct iommufd_ctx {
@@ -47,6 +49,7 @@ struct iommufd_ctx {
 	wait_queue_head_t destroy_wait;
 	u64 id;
 	struct iommufd_ioas *vfio_ioas;
+	bool no_iommu;
 	enum iommufd_account account;
 };
 
@@ -86,6 +89,8 @@ struct iommufd_object *iommufd_object_new(struct iommufd_ctx *ictx, size_t size,
 					  enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ictx,
 			    struct iommufd_object *obj);
+void iommufd_object_publish_locked(struct iommufd_ctx *ictx,
+				   struct iommufd_object *obj);
 void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 struct iommufd_object *iommufd_object_lookup(struct iommufd_ctx *ictx, u32 id,
 					     enum iommufd_object_type type);
@@ -147,6 +152,8 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
+			  u64 length, u64 iova);
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
@@ -212,7 +219,12 @@ void iommufd_access_notify_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 				 unsigned long length);
 bool iommufd_ioas_has_pinning_access(struct iommufd_ioas *ioas);
 
+/* split.c */
+int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova);
+
 /* vfio_compat.c */
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd);
+int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+		       unsigned long arg);
 
 #endif

@@ -293,6 +293,39 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 	return map_and_respond(ucmd, &args, pages, &cmd->iova, sizeof(*cmd));
 }
 
+/**
+ * iommufd_ioas_map_user - map memory of the calling process where it says
+ * @ioas: where
+ * @flags: IOMMU_IOAS_MAP_READABLE and WRITEABLE, at least one of them
+ * @uptr: user address of the first byte
+ * @length: bytes
+ * @iova: of the first byte
+ *
+ * Return: 0, or an errno as from IOMMU_IOAS_MAP with IOMMU_IOAS_MAP_FIXED_IOVA.
+ */
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
+			  u64 length, u64 iova)
+{
+	struct map_args args = {
+		.ioas_id = ioas->obj.id,
+		.flags = flags | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.length = length,
+		.iova = iova,
+		.start = offset_in_page(uptr),
+	};
+	struct iommufd_pages *pages;
+	int rc;
+
+	rc = check_map(flags, uptr, length);
+	if (rc)
+		return rc;
+	pages = iommufd_pages_from_user(uptr, flags & IOMMU_IOAS_MAP_WRITEABLE,
+					READ_ONCE(ioas->ictx->account));
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	return map_pages(ioas, &args, pages);
+}
+
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_map_file *cmd = ucmd->cmd;

@@ -23,6 +23,9 @@ static int iommufd_fops_open(struct inode *inode, struct file *filp)
 	mutex_init(&ictx->groups_lock);
 	init_waitqueue_head(&ictx->destroy_wait);
 	ictx->file = filp;
+	/* vfio's container has always counted what a process has locked. */
+	if (iminor(inode) == VFIO_MINOR)
+		ictx->account = IOMMUFD_ACCOUNT_MM;
 	ictx->id = atomic64_inc_return(&next_ctx_id);
 	filp->private_data = ictx;
 	return 0;
@@ -126,7 +129,7 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 	int rc;
 
 	if (!entry)
-		return -ENOTTY;
+		return iommufd_vfio_ioctl(ucmd.ictx, cmd, arg);
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
 		return -EFAULT;
 	if (ucmd.user_size < entry->min_size)
@@ -210,7 +213,42 @@ static struct miscdevice iommufd_misc = {
 	.nodename = "iommu",
 	.mode = 0660,
 };
-module_misc_device(iommufd_misc);
+
+/* For programs that know vfio type 1: the same files under vfio's name */
+static struct miscdevice vfio_misc = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.fops = &iommufd_fops,
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+};
+
+static int __init iommufd_init(void)
+{
+	int rc = misc_register(&iommufd_misc);
+
+	if (rc || !IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return rc;
+	rc = misc_register(&vfio_misc);
+	if (rc)
+		misc_deregister(&iommufd_misc);
+	return rc;
+}
+
+static void __exit iommufd_exit(void)
+{
+	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		misc_deregister(&vfio_misc);
+	misc_deregister(&iommufd_misc);
+}
+
+module_init(iommufd_init);
+module_exit(iommufd_exit);
+
+#if IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER)
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");
+#endif
 
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_DESCRIPTION("I/O address spaces of user memory, programmable with BPF");

@@ -481,6 +481,21 @@ int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 }
 
 /**
+ * iommufd_pages_split - let users release what is before and after a page alone
+ * @pages: the memory
+ * @index: of the page; who has acquired it and the one before as one range can
+ *	release the two parts apart when this has returned 0
+ *
+ * Context: sleeps.
+ * Return: 0, or -ENOMEM.
+ */
+int iommufd_pages_split(struct iommufd_pages *pages, unsigned long index)
+{
+	guard(mutex)(&pages->lock);
+	return chunk_split(pages, index);
+}
+
+/**
  * iommufd_pages_release - one user less
  * @pages: the memory
  * @first: as in the iommufd_pages_acquire() that this ends

@@ -74,6 +74,7 @@ struct iommufd_pages *iommufd_pages_from_file(struct file *file,
 void iommufd_pages_put(struct iommufd_pages *pages);
 int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 			  unsigned long last);
+int iommufd_pages_split(struct iommufd_pages *pages, unsigned long index);
 void iommufd_pages_release(struct iommufd_pages *pages, unsigned long first,
 			   unsigned long last);
 
