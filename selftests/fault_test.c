@@ -135,6 +135,7 @@ TEST_F(faults, unmapped_alias)
 	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE, AT));
 	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE,
 			    AT + PAGE));
+	must(edu_load(&self->edu, AT, 0, PROBE));
 	must(ioas_unmap(self->fd, self->ioas, AT, PAGE));
 	must(edu_load(&self->edu, AT + PAGE, 0, PROBE));
 	must(edu_store(&self->edu, AT + PAGE + PROBE, 0, PROBE));

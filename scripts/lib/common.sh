@@ -6,6 +6,9 @@ IOX_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 IOX_CACHE=${IOX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iox}
 IOX_JOBS=${IOX_JOBS:-$(nproc)}
 
+# depmod lives where Debian does not let its users look.
+PATH=$PATH:/usr/sbin:/sbin
+
 # What a make above has to say to its own makes is nothing to the kernel's.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
