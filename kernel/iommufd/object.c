@@ -8,12 +8,16 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "selftest.h"
 
 static void (*const destroy_ops[IOMMUFD_OBJ_MAX])(struct iommufd_object *) = {
 	[IOMMUFD_OBJ_ACCESS] = iommufd_access_destroy_object,
 	[IOMMUFD_OBJ_DEVICE] = iommufd_device_destroy,
 	[IOMMUFD_OBJ_HWPT_PAGING] = iommufd_hwpt_destroy,
 	[IOMMUFD_OBJ_IOAS] = iommufd_ioas_destroy,
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = iommufd_test_device_destroy,
+#endif
 };
 
 /**
