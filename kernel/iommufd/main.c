@@ -9,6 +9,10 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "selftest.h"
+#ifdef CONFIG_IOMMUFD_TEST
+#include "iommufd_test.h"
+#endif
 
 static atomic64_t next_ctx_id = ATOMIC64_INIT(0);
 
@@ -73,6 +77,9 @@ union ucmd_buffer {
 	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommu_test_cmd test;
+#endif
 };
 
 /**
@@ -139,6 +146,9 @@ static const struct ioctl_entry ioctls[] = {
 	      __reserved),
 	ENTRY(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc,
 	      struct iommu_viommu_alloc, out_viommu_id),
+#ifdef CONFIG_IOMMUFD_TEST
+	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
+#endif
 };
 
 static const struct ioctl_entry *find_ioctl(unsigned int cmd)
@@ -256,7 +266,7 @@ static struct miscdevice vfio_misc = {
 	.mode = 0666,
 };
 
-static int __init iommufd_init(void)
+static int __init register_files(void)
 {
 	int rc = misc_register(&iommufd_misc);
 
@@ -268,11 +278,24 @@ static int __init iommufd_init(void)
 	return rc;
 }
 
+static int __init iommufd_init(void)
+{
+	int rc = iommufd_test_init();
+
+	if (rc)
+		return rc;
+	rc = register_files();
+	if (rc)
+		iommufd_test_exit();
+	return rc;
+}
+
 static void __exit iommufd_exit(void)
 {
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&vfio_misc);
 	misc_deregister(&iommufd_misc);
+	iommufd_test_exit();
 }
 
 module_init(iommufd_init);
