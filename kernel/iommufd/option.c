@@ -20,7 +20,9 @@ static int option_rlimit_mode(struct iommufd_ctx *ictx,
 		return -EPERM;
 	if (cmd->val64 > 1)
 		return -EINVAL;
-	/* What is mapped stays with who pays for it now. */
+	/* All memory of a context is accounted in one way. */
+	if (!xa_empty(&ictx->objects))
+		return -EBUSY;
 	WRITE_ONCE(ictx->account,
 		   cmd->val64 ? IOMMUFD_ACCOUNT_MM : IOMMUFD_ACCOUNT_USER);
 	return 0;
