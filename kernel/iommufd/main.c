@@ -259,11 +259,11 @@ static struct miscdevice iommufd_misc = {
 
 /* For programs that know vfio type 1: the same files under vfio's name */
 static struct miscdevice vfio_misc = {
-	.minor = VFIO_MINOR,
 	.name = "vfio",
-	.fops = &iommufd_fops,
 	.nodename = "vfio/vfio",
+	.minor = VFIO_MINOR,
 	.mode = 0666,
+	.fops = &iommufd_fops,
 };
 
 static int __init register_files(void)

@@ -175,7 +175,7 @@ static int split_ends(struct iommufd_ioas *ioas, unsigned long iova,
 	return rc;
 }
 
-/* As type 1 does it: what is cut off of a mapping goes, the rest stays. */
+/* As v1 does it: what is cut off of a mapping goes, the rest stays. */
 static int cut_out(struct iommufd_ioas *ioas, unsigned long iova,
 		   unsigned long last)
 {
@@ -199,11 +199,9 @@ static int unmap_some(struct iommufd_ioas *ioas,
 		unmap->size = 0;
 		return -EOVERFLOW;
 	}
-	if (READ_ONCE(ioas->small_pages)) {
-		rc = cut_out(ioas, unmap->iova, last);
-		if (rc)
-			return rc;
-	}
+	rc = cut_out(ioas, unmap->iova, last);
+	if (rc)
+		return rc;
 	rc = iommufd_unmap_range(ioas, unmap->iova, last, &bytes);
 	unmap->size = bytes;
 	return rc;
@@ -412,18 +410,18 @@ int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 	void __user *uarg = (void __user *)arg;
 
 	switch (cmd) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION:
-		return check_extension(ictx, arg);
-	case VFIO_SET_IOMMU:
-		return set_iommu(ictx, arg);
-	case VFIO_IOMMU_GET_INFO:
-		return get_info(ictx, uarg);
 	case VFIO_IOMMU_MAP_DMA:
 		return map_dma(ictx, uarg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(ictx, uarg);
+	case VFIO_IOMMU_GET_INFO:
+		return get_info(ictx, uarg);
+	case VFIO_SET_IOMMU:
+		return set_iommu(ictx, arg);
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(ictx, arg);
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
 	default:
 		return -ENOTTY;
 	}
