@@ -9,6 +9,10 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "selftest.h"
+#ifdef CONFIG_IOMMUFD_TEST
+#include "iommufd_test.h"
+#endif
 
 static atomic64_t next_ctx_id = ATOMIC64_INIT(0);
 
@@ -65,6 +69,9 @@ union ucmd_buffer {
 	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
+#ifdef CONFIG_IOMMUFD_TEST
+	struct iommu_test_cmd test;
+#endif
 };
 
 /**
@@ -122,6 +129,9 @@ static const struct ioctl_entry ioctls[] = {
 	      __reserved),
 	ENTRY(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc,
 	      struct iommu_viommu_alloc, out_viommu_id),
+#ifdef CONFIG_IOMMUFD_TEST
+	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
+#endif
 };
 
 static const struct ioctl_entry *find_ioctl(unsigned int cmd)
@@ -229,7 +239,26 @@ static struct miscdevice iommufd_misc = {
 	.nodename = "iommu",
 	.mode = 0660,
 };
-module_misc_device(iommufd_misc);
+
+static int __init iommufd_init(void)
+{
+	int rc = iommufd_test_init();
+
+	if (rc)
+		return rc;
+	rc = misc_register(&iommufd_misc);
+	if (rc)
+		iommufd_test_exit();
+	return rc;
+}
+module_init(iommufd_init);
+
+static void __exit iommufd_exit(void)
+{
+	misc_deregister(&iommufd_misc);
+	iommufd_test_exit();
+}
+module_exit(iommufd_exit);
 
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");

@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 
 #include "core.h"
+#include "selftest.h"
 
 static void (*const destroy_ops[IOMMUFD_OBJ_MAX])(struct iommufd_object *) = {
 	[IOMMUFD_OBJ_ACCESS] = iommufd_access_destroy_object,
@@ -20,6 +21,9 @@ static void (*const destroy_ops[IOMMUFD_OBJ_MAX])(struct iommufd_object *) = {
 	[IOMMUFD_OBJ_VDEVICE] = iommufd_vdevice_destroy,
 	[IOMMUFD_OBJ_VEVENTQ] = iommufd_veventq_destroy,
 	[IOMMUFD_OBJ_VIOMMU] = iommufd_viommu_destroy,
+#ifdef CONFIG_IOMMUFD_TEST
+	[IOMMUFD_OBJ_SELFTEST] = iommufd_test_device_destroy,
+#endif
 };
 
 /**
