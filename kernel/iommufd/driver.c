@@ -9,6 +9,12 @@
 
 #include "core.h"
 
+static bool are_siblings(const struct iommufd_object *a,
+			 const struct iommufd_object *b)
+{
+	return !WARN_ON_ONCE(a == b || a->type != b->type);
+}
+
 /**
  * _iommufd_object_depend - let an object keep a sibling of its alive
  * @obj_dependent: the one that needs the other
@@ -19,8 +25,7 @@
 int _iommufd_object_depend(struct iommufd_object *obj_dependent,
 			   struct iommufd_object *obj_depended)
 {
-	if (WARN_ON_ONCE(obj_dependent == obj_depended ||
-			 obj_dependent->type != obj_depended->type))
+	if (!are_siblings(obj_dependent, obj_depended))
 		return -EINVAL;
 	refcount_inc(&obj_depended->users);
 	return 0;
@@ -35,10 +40,8 @@ EXPORT_SYMBOL_NS_GPL(_iommufd_object_depend, "IOMMUFD");
 void _iommufd_object_undepend(struct iommufd_object *obj_dependent,
 			      struct iommufd_object *obj_depended)
 {
-	if (WARN_ON_ONCE(obj_dependent == obj_depended ||
-			 obj_dependent->type != obj_depended->type))
-		return;
-	refcount_dec(&obj_depended->users);
+	if (are_siblings(obj_dependent, obj_depended))
+		refcount_dec(&obj_depended->users);
 }
 EXPORT_SYMBOL_NS_GPL(_iommufd_object_undepend, "IOMMUFD");
 
@@ -114,12 +117,10 @@ EXPORT_SYMBOL_NS_GPL(iommufd_vdevice_to_device, "IOMMUFD");
 struct device *iommufd_viommu_find_dev(struct iommufd_viommu *viommu,
 				       unsigned long vdev_id)
 {
-	struct iommufd_vdevice *vdev;
+	struct iommufd_vdevice *found = xa_load(&viommu->vdevs, vdev_id);
 
 	lockdep_assert_held(&viommu->vdevs.xa_lock);
-
-	vdev = xa_load(&viommu->vdevs, vdev_id);
-	return vdev ? vdev->idev->dev : NULL;
+	return found ? iommufd_vdevice_to_device(found) : NULL;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_find_dev, "IOMMUFD");
 
@@ -135,18 +136,16 @@ int iommufd_viommu_get_vdev_id(struct iommufd_viommu *viommu,
 			       struct device *dev, unsigned long *vdev_id)
 {
 	struct iommufd_vdevice *vdev;
-	unsigned long index;
-	int rc = -ENOENT;
+	unsigned long virt_id;
 
-	xa_lock(&viommu->vdevs);
-	xa_for_each(&viommu->vdevs, index, vdev)
-		if (vdev->idev->dev == dev) {
-			*vdev_id = vdev->virt_id;
-			rc = 0;
-			break;
+	/* A vDEVICE leaves the table under this lock before it goes. */
+	guard(spinlock)(&viommu->vdevs.xa_lock);
+	xa_for_each(&viommu->vdevs, virt_id, vdev)
+		if (iommufd_vdevice_to_device(vdev) == dev) {
+			*vdev_id = virt_id;
+			return 0;
 		}
-	xa_unlock(&viommu->vdevs);
-	return rc;
+	return -ENOENT;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_viommu_get_vdev_id, "IOMMUFD");
 

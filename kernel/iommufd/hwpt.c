@@ -17,7 +17,7 @@
 #define HWPT_NESTED_FLAGS (IOMMU_HWPT_FAULT_ID_VALID | IOMMU_HWPT_ALLOC_PASID)
 
 /* The most entries of one invalidation, so that it ends some time */
-#define INVALIDATE_MAX (1U << 19)
+#define INVALIDATE_MAX BIT(19)
 
 /**
  * struct hwpt_request - what an HWPT is wanted to be

@@ -10,7 +10,7 @@
 
 #include "core.h"
 
-#define DEPTH_MAX (1U << 19)
+#define DEPTH_MAX BIT(19)
 
 /*
  * Take the oldest event out. The mark of lost events stays in its queue's
