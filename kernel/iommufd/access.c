@@ -110,6 +110,51 @@ iommufd_access_create(struct iommufd_ctx *ictx,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_create, "IOMMUFD");
 
+/* For what pins without a driver that could let go: unmap fails meanwhile. */
+static const struct iommufd_access_ops internal_ops = {
+	.needs_pin_pages = 1,
+};
+
+/**
+ * iommufd_access_create_internal - pin memory of an IOAS for another object
+ * @ictx: the context, which the access does not hold
+ * @ioas_id: an IOAS that the caller uses
+ *
+ * User space never sees such an access.
+ *
+ * Return: the access, attached; -ENOMEM, or as iommufd_access_attach().
+ */
+struct iommufd_access *iommufd_access_create_internal(struct iommufd_ctx *ictx,
+						      u32 ioas_id)
+{
+	struct iommufd_access *access;
+	int rc;
+
+	access = iommufd_new(ictx, access, obj, IOMMUFD_OBJ_ACCESS);
+	if (IS_ERR(access))
+		return access;
+	access->ictx = ictx;
+	access->ops = &internal_ops;
+	mutex_init(&access->lock);
+	rc = iommufd_access_attach(access, ioas_id);
+	if (rc) {
+		mutex_destroy(&access->lock);
+		iommufd_object_abort(ictx, &access->obj);
+		return ERR_PTR(rc);
+	}
+	return access;
+}
+
+/**
+ * iommufd_access_destroy_internal - undo iommufd_access_create_internal()
+ * @access: has nothing pinned
+ */
+void iommufd_access_destroy_internal(struct iommufd_access *access)
+{
+	iommufd_access_destroy_object(&access->obj);
+	iommufd_object_abort(access->ictx, &access->obj);
+}
+
 static struct iommufd_access_link *join_ioas(struct iommufd_access *access,
 					     struct iommufd_ioas *ioas)
 {

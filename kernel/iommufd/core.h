@@ -4,7 +4,9 @@
  *
  * Lock order, outermost first:
  *
- *	group->lock		one iommu_group's attachment
+ *	group->lock		one iommu_group's attachments, vDEVICEs of its devices
+ *	viommu->veventqs_rwsem	which event queues a vIOMMU has
+ *	fault->lock		faults between the device and user space
  *	access->lock		which IOAS an access is attached to
  *	ioas->attach_lock	which HWPTs an IOAS made by itself
  *	ioas->access_lock	who is told about unmaps
@@ -19,6 +21,7 @@
 
 #include <linux/iommu.h>
 #include <linux/iommufd.h>
+#include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
 #include <linux/uaccess.h>
@@ -34,6 +37,7 @@
  * @groups: iommu_group id to struct iommufd_group, protected by @groups_lock
  * @groups_lock: held also while a group is let go
  * @destroy_wait: destroyers wait here for calls in flight
+ * @mmaps: struct iommufd_mmap by offset in the file, in bytes
  * @id: never used twice until reboot; what policies know the context by
  * @vfio_ioas: the IOAS of vfio compatibility, protected by @objects' lock
  */
@@ -43,6 +47,7 @@ struct iommufd_ctx {
 	struct xarray groups;
 	struct mutex groups_lock;
 	wait_queue_head_t destroy_wait;
+	struct maple_tree mmaps;
 	u64 id;
 	struct iommufd_ioas *vfio_ioas;
 };
@@ -88,6 +93,9 @@ struct iommufd_object *iommufd_object_lookup(struct iommufd_ctx *ictx, u32 id,
 					     enum iommufd_object_type type);
 void iommufd_object_put(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 int iommufd_object_destroy(struct iommufd_ctx *ictx, u32 id);
+bool iommufd_object_hide(struct iommufd_ctx *ictx, struct iommufd_object *obj);
+void iommufd_object_reap_tombstone(struct iommufd_ctx *ictx,
+				   struct iommufd_object *obj);
 void iommufd_object_destroy_owned(struct iommufd_ctx *ictx,
 				  struct iommufd_object *obj);
 void iommufd_object_destroy_all(struct iommufd_ctx *ictx);
@@ -156,28 +164,66 @@ static inline struct iommufd_ioas *iommufd_ioas_lookup(struct iommufd_ctx *ictx,
 }
 
 /**
- * struct iommufd_hwpt - a paging domain that holds an IOAS
- * @obj: its id
- * @ioas: what it holds
+ * struct iommufd_hwpt - a domain
+ * @obj: its id; IOMMUFD_OBJ_HWPT_PAGING or IOMMUFD_OBJ_HWPT_NESTED
+ * @ioas: what a paging domain holds, or what the parent of a nested one does
  * @domain: the IOMMU's
- * @item: in ioas->hwpts
+ * @fault: who is told about page faults, a use is held; %NULL for nobody
+ * @parent: what a nested domain's addresses go through; %NULL when paging, or
+ *	when @viommu knows
+ * @viommu: what a nested domain belongs to, or %NULL
+ * @item: in ioas->hwpts when paging
  * @automatic: made by attaching a device to the IOAS; goes with its last device
  * @coherent: DMA cannot bypass the caches, whatever the device asks for
+ * @nest_parent: nested domains may sit on this one
+ * @pasid_compat: may be attached to a PASID, or beside one
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;
 	struct iommufd_ioas *ioas;
 	struct iommu_domain *domain;
+	struct iommufd_fault *fault;
+	struct iommufd_hwpt *parent;
+	struct iommufd_viommu *viommu;
 	struct list_head item;
 	bool automatic : 1;
 	bool coherent : 1;
+	bool nest_parent : 1;
+	bool pasid_compat : 1;
 };
+
+/**
+ * struct iommufd_hwpt_paging - the name of a paging HWPT in public headers
+ * @hwpt: all there is to it
+ */
+struct iommufd_hwpt_paging {
+	struct iommufd_hwpt hwpt;
+};
+
+static inline struct iommufd_hwpt *
+iommufd_hwpt_lookup(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj =
+		iommufd_object_lookup(ictx, id, IOMMUFD_OBJ_HWPT_PAGING);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct iommufd_hwpt, obj);
+}
 
 /* hwpt.c */
 struct iommufd_hwpt *iommufd_hwpt_new_automatic(struct iommufd_ioas *ioas,
 						struct device *dev);
+bool iommufd_hwpt_enforce_coherency(struct iommufd_hwpt *hwpt);
 void iommufd_hwpt_put(struct iommufd_hwpt *hwpt);
 void iommufd_hwpt_destroy(struct iommufd_object *obj);
+void iommufd_hwpt_nested_destroy(struct iommufd_object *obj);
+int iommufd_hwpt_alloc(struct iommufd_ucmd *ucmd);
+int iommufd_hwpt_invalidate(struct iommufd_ucmd *ucmd);
+
+/* dirty.c */
+int iommufd_hwpt_set_dirty_tracking(struct iommufd_ucmd *ucmd);
+int iommufd_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd);
 
 /* map.c: filling and emptying domains */
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
@@ -189,14 +235,198 @@ void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
 
+/**
+ * struct iommufd_group - an iommu_group with devices bound to this context
+ * @users: devices bound, protected by ictx->groups_lock
+ * @ictx: the context
+ * @group: the IOMMU's; a reference is held
+ * @lock: protects what follows, and vdev of each device
+ * @attachments: PASID to struct iommufd_attachment, which attach.c knows;
+ *	IOMMU_NO_PASID for requests without one
+ */
+struct iommufd_group {
+	unsigned int users;
+	struct iommufd_ctx *ictx;
+	struct iommu_group *group;
+	struct mutex lock;
+	struct xarray attachments;
+};
+
+/**
+ * struct iommufd_device - a device bound to a context
+ * @obj: its id
+ * @ictx: the context, held
+ * @group: its group, held
+ * @dev: the device, whose driver has bound it
+ * @vdev: what a virtual machine knows it by, or %NULL; has looked up @obj for
+ *	as long as it lives. Protected by group->lock
+ * @leaving: no vDEVICE may be made any more, protected by group->lock
+ */
+struct iommufd_device {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
+	struct iommufd_group *group;
+	struct device *dev;
+	struct iommufd_vdevice *vdev;
+	bool leaving;
+};
+
+/**
+ * struct iommufd_attach_handle - what the IOMMU core knows an attachment by
+ * @handle: the core's part
+ * @idev: who faults
+ * @fault: who hears of it; %NULL when the domain takes no faults
+ */
+struct iommufd_attach_handle {
+	struct iommu_attach_handle handle;
+	struct iommufd_device *idev;
+	struct iommufd_fault *fault;
+};
+
 /* device.c */
 void iommufd_device_destroy(struct iommufd_object *obj);
+int iommufd_get_hw_info(struct iommufd_ucmd *ucmd);
+
+static inline struct iommufd_device *
+iommufd_device_lookup(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj =
+		iommufd_object_lookup(ictx, id, IOMMUFD_OBJ_DEVICE);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct iommufd_device, obj);
+}
 
 /* access.c */
 void iommufd_access_destroy_object(struct iommufd_object *obj);
 void iommufd_access_notify_unmap(struct iommufd_ioas *ioas, unsigned long iova,
 				 unsigned long length);
 bool iommufd_ioas_has_pinning_access(struct iommufd_ioas *ioas);
+struct iommufd_access *iommufd_access_create_internal(struct iommufd_ctx *ictx,
+						      u32 ioas_id);
+void iommufd_access_destroy_internal(struct iommufd_access *access);
+
+/**
+ * struct iommufd_eventq - events on their way to a file
+ * @obj: its id
+ * @ictx: where it lives; the file holds it, and a use of @obj
+ * @lock: protects @deliver
+ * @deliver: what the next read takes, oldest first
+ * @wait: readers that poll
+ */
+struct iommufd_eventq {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
+	spinlock_t lock;
+	struct list_head deliver;
+	wait_queue_head_t wait;
+};
+
+/**
+ * struct iommufd_fault - a queue of page faults that user space answers
+ * @common: struct iopf_group to be read
+ * @lock: held while groups go from one list to the next
+ * @response: cookie to struct iopf_group that waits for its answer, protected
+ *	by @lock
+ */
+struct iommufd_fault {
+	struct iommufd_eventq common;
+	struct mutex lock;
+	struct xarray response;
+};
+
+/**
+ * struct iommufd_vevent - an event of a virtual IOMMU
+ * @node: in common.deliver
+ * @header: what user space reads first
+ * @data_len: bytes of @data; 0 for the mark of lost events
+ * @data: as the driver reported it
+ */
+struct iommufd_vevent {
+	struct list_head node;
+	struct iommufd_vevent_header header;
+	u32 data_len;
+	u8 data[] __counted_by(data_len);
+};
+
+/**
+ * struct iommufd_veventq - a queue of events of a virtual IOMMU
+ * @common: struct iommufd_vevent to be read
+ * @viommu: whose; a use is held
+ * @node: in viommu->veventqs
+ * @type: of its events, one queue for each
+ * @depth: how many events there may be
+ * @nr_events: how many there are, protected by common.lock
+ * @sequence: of the next event, protected by common.lock
+ * @lost: says that the newest events found no room; in common.deliver as long
+ *	as no later event shows it by its sequence
+ */
+struct iommufd_veventq {
+	struct iommufd_eventq common;
+	struct iommufd_viommu *viommu;
+	struct list_head node;
+	enum iommu_veventq_type type;
+	u32 depth;
+	u32 nr_events;
+	u32 sequence;
+	struct iommufd_vevent lost;
+};
+
+/* eventq.c */
+void iommufd_eventq_init(struct iommufd_eventq *eventq,
+			 struct iommufd_ctx *ictx);
+__poll_t iommufd_eventq_poll(struct file *filep, struct poll_table_struct *wait);
+int iommufd_eventq_release(struct inode *inode, struct file *filep);
+int iommufd_eventq_publish(struct iommufd_ucmd *ucmd, size_t cmd_len,
+			   struct iommufd_eventq *eventq, const char *name,
+			   const struct file_operations *fops, u32 *out_fd);
+
+/* fault.c */
+int iommufd_fault_alloc(struct iommufd_ucmd *ucmd);
+void iommufd_fault_destroy(struct iommufd_object *obj);
+int iommufd_fault_handle(struct iopf_group *group);
+void iommufd_fault_drop(struct iommufd_fault *fault,
+			const struct iommufd_attach_handle *handle);
+
+/* veventq.c */
+int iommufd_veventq_alloc(struct iommufd_ucmd *ucmd);
+void iommufd_veventq_destroy(struct iommufd_object *obj);
+
+/**
+ * struct iommufd_mmap - a region of a device that user space may map
+ * @owner: the object that it goes with
+ * @offset: in the file, bytes
+ * @phys: where it is
+ * @length: bytes
+ */
+struct iommufd_mmap {
+	struct iommufd_object *owner;
+	unsigned long offset;
+	phys_addr_t phys;
+	size_t length;
+};
+
+/* viommu.c */
+int iommufd_viommu_alloc(struct iommufd_ucmd *ucmd);
+void iommufd_viommu_destroy(struct iommufd_object *obj);
+int iommufd_vdevice_alloc(struct iommufd_ucmd *ucmd);
+void iommufd_vdevice_destroy(struct iommufd_object *obj);
+void iommufd_vdevice_bury(struct iommufd_device *idev);
+int iommufd_hw_queue_alloc(struct iommufd_ucmd *ucmd);
+void iommufd_hw_queue_destroy(struct iommufd_object *obj);
+int iommufd_mmap(struct file *filp, struct vm_area_struct *vma);
+
+static inline struct iommufd_viommu *
+iommufd_viommu_lookup(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_object *obj =
+		iommufd_object_lookup(ictx, id, IOMMUFD_OBJ_VIOMMU);
+
+	if (IS_ERR(obj))
+		return ERR_CAST(obj);
+	return container_of(obj, struct iommufd_viommu, obj);
+}
 
 /* vfio_compat.c */
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd);

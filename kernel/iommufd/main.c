@@ -26,6 +26,7 @@ static int iommufd_fops_open(struct inode *inode, struct file *filp)
 	xa_init(&ictx->groups);
 	mutex_init(&ictx->groups_lock);
 	init_waitqueue_head(&ictx->destroy_wait);
+	mt_init_flags(&ictx->mmaps, MT_FLAGS_ALLOC_RANGE);
 	ictx->file = filp;
 	ictx->id = atomic64_inc_return(&next_ctx_id);
 	filp->private_data = ictx;
@@ -38,6 +39,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *filp)
 
 	iommufd_object_destroy_all(ictx);
 	WARN_ON(!xa_empty(&ictx->groups));
+	WARN_ON(!mtree_empty(&ictx->mmaps));
 	mutex_destroy(&ictx->groups_lock);
 	kfree(ictx);
 	return 0;
@@ -52,11 +54,21 @@ static int iommufd_destroy(struct iommufd_ucmd *ucmd)
 
 union ucmd_buffer {
 	struct iommu_destroy destroy;
+	struct iommu_fault_alloc fault;
+	struct iommu_hw_info hw_info;
+	struct iommu_hw_queue_alloc hw_queue;
+	struct iommu_hwpt_alloc hwpt;
+	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
+	struct iommu_hwpt_invalidate invalidate;
+	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
 	struct iommu_ioas_alloc alloc;
 	struct iommu_ioas_iova_ranges iova_ranges;
 	struct iommu_ioas_map map;
 	struct iommu_ioas_unmap unmap;
+	struct iommu_vdevice_alloc vdevice;
+	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
+	struct iommu_viommu_alloc viommu;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
@@ -88,6 +100,20 @@ struct ioctl_entry {
 
 static const struct ioctl_entry ioctls[] = {
 	ENTRY(IOMMU_DESTROY, iommufd_destroy, struct iommu_destroy, id),
+	ENTRY(IOMMU_FAULT_QUEUE_ALLOC, iommufd_fault_alloc,
+	      struct iommu_fault_alloc, out_fault_fd),
+	ENTRY(IOMMU_GET_HW_INFO, iommufd_get_hw_info, struct iommu_hw_info,
+	      __reserved),
+	ENTRY(IOMMU_HW_QUEUE_ALLOC, iommufd_hw_queue_alloc,
+	      struct iommu_hw_queue_alloc, length),
+	ENTRY(IOMMU_HWPT_ALLOC, iommufd_hwpt_alloc, struct iommu_hwpt_alloc,
+	      __reserved),
+	ENTRY(IOMMU_HWPT_GET_DIRTY_BITMAP, iommufd_hwpt_get_dirty_bitmap,
+	      struct iommu_hwpt_get_dirty_bitmap, data),
+	ENTRY(IOMMU_HWPT_INVALIDATE, iommufd_hwpt_invalidate,
+	      struct iommu_hwpt_invalidate, __reserved),
+	ENTRY(IOMMU_HWPT_SET_DIRTY_TRACKING, iommufd_hwpt_set_dirty_tracking,
+	      struct iommu_hwpt_set_dirty_tracking, __reserved),
 	ENTRY(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl,
 	      struct iommu_ioas_alloc, out_ioas_id),
 	ENTRY(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges,
@@ -95,8 +121,14 @@ static const struct ioctl_entry ioctls[] = {
 	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
 	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
 	      length),
+	ENTRY(IOMMU_VDEVICE_ALLOC, iommufd_vdevice_alloc,
+	      struct iommu_vdevice_alloc, virt_id),
+	ENTRY(IOMMU_VEVENTQ_ALLOC, iommufd_veventq_alloc,
+	      struct iommu_veventq_alloc, __reserved),
 	ENTRY(IOMMU_VFIO_IOAS, iommufd_vfio_ioas, struct iommu_vfio_ioas,
 	      __reserved),
+	ENTRY(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc,
+	      struct iommu_viommu_alloc, out_viommu_id),
 #ifdef CONFIG_IOMMUFD_TEST
 	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
 #endif
@@ -142,6 +174,7 @@ static const struct file_operations iommufd_fops = {
 	.release = iommufd_fops_release,
 	.unlocked_ioctl = iommufd_fops_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = iommufd_mmap,
 };
 
 /**
@@ -227,6 +260,7 @@ static void __exit iommufd_exit(void)
 }
 module_exit(iommufd_exit);
 
+MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_DESCRIPTION("I/O address spaces of user memory, programmable with BPF");
 MODULE_LICENSE("GPL");

@@ -13,8 +13,14 @@
 static void (*const destroy_ops[IOMMUFD_OBJ_MAX])(struct iommufd_object *) = {
 	[IOMMUFD_OBJ_ACCESS] = iommufd_access_destroy_object,
 	[IOMMUFD_OBJ_DEVICE] = iommufd_device_destroy,
+	[IOMMUFD_OBJ_FAULT] = iommufd_fault_destroy,
+	[IOMMUFD_OBJ_HWPT_NESTED] = iommufd_hwpt_nested_destroy,
 	[IOMMUFD_OBJ_HWPT_PAGING] = iommufd_hwpt_destroy,
+	[IOMMUFD_OBJ_HW_QUEUE] = iommufd_hw_queue_destroy,
 	[IOMMUFD_OBJ_IOAS] = iommufd_ioas_destroy,
+	[IOMMUFD_OBJ_VDEVICE] = iommufd_vdevice_destroy,
+	[IOMMUFD_OBJ_VEVENTQ] = iommufd_veventq_destroy,
+	[IOMMUFD_OBJ_VIOMMU] = iommufd_viommu_destroy,
 #ifdef CONFIG_IOMMUFD_TEST
 	[IOMMUFD_OBJ_SELFTEST] = iommufd_test_device_destroy,
 #endif
@@ -106,15 +112,36 @@ void iommufd_object_put(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 		wake_up_all(&ictx->destroy_wait);
 }
 
-/* Called with no lasting users left and the object already out of sight. */
-static void object_reap(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+static void wait_and_destroy(struct iommufd_ctx *ictx,
+			     struct iommufd_object *obj)
 {
 	if (!refcount_dec_and_test(&obj->wait_cnt))
 		wait_event(ictx->destroy_wait,
 			   !refcount_read(&obj->wait_cnt));
-	/* The id stays reserved till here, so that nobody meets it half dead. */
 	destroy_ops[obj->type](obj);
+}
+
+/* Called with no lasting users left and the object already out of sight. */
+static void object_reap(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	wait_and_destroy(ictx, obj);
+	/* The id stays reserved till here, so that nobody meets it half dead. */
 	xa_erase(&ictx->objects, obj->id);
+	kfree(obj);
+}
+
+/**
+ * iommufd_object_reap_tombstone - free an object behind user space's back
+ * @ictx: where it lived
+ * @obj: out of sight by iommufd_object_hide()
+ *
+ * User space still thinks that it has the object: its id stays reserved as long
+ * as the context lives, so that it never means another one.
+ */
+void iommufd_object_reap_tombstone(struct iommufd_ctx *ictx,
+				   struct iommufd_object *obj)
+{
+	wait_and_destroy(ictx, obj);
 	kfree(obj);
 }
 
@@ -128,6 +155,23 @@ static int object_hide(struct iommufd_ctx *ictx, struct iommufd_object *obj)
 	/* Replacing an entry by the reserved mark allocates nothing. */
 	__xa_store(&ictx->objects, obj->id, XA_ZERO_ENTRY, GFP_NOWAIT);
 	return 0;
+}
+
+/**
+ * iommufd_object_hide - take an object out of sight, to be reaped
+ * @ictx: where it lives
+ * @obj: cannot be freed meanwhile
+ *
+ * Return: true; false when something uses it, or somebody else was faster.
+ */
+bool iommufd_object_hide(struct iommufd_ctx *ictx, struct iommufd_object *obj)
+{
+	int rc;
+
+	xa_lock(&ictx->objects);
+	rc = object_hide(ictx, obj);
+	xa_unlock(&ictx->objects);
+	return !rc;
 }
 
 /**
@@ -194,5 +238,8 @@ void iommufd_object_destroy_all(struct iommufd_ctx *ictx)
 			if (!iommufd_object_destroy(ictx, id))
 				progress = true;
 	} while (progress);
-	WARN_ON(!xa_empty(&ictx->objects));
+	/* What is left are the reserved ids of tombstones. */
+	WARN_ON(xa_find(&ictx->objects, &(unsigned long){ 0 }, ULONG_MAX,
+			XA_PRESENT));
+	xa_destroy(&ictx->objects);
 }
