@@ -83,7 +83,8 @@ build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
 
 selftests: $(BPFTOOL)
-	@$(MAKE) -C selftests
+	$(call tell,MAKE,build/selftests)
+	@$(MAKE) -C selftests $(if $(V),,-s)
 
 $(VMLINUX_H):
 	@echo "iox: error: vmlinux.h is missing, which git has: run git checkout vmlinux.h, or make vmlinux.h" >&2; exit 1

@@ -10334,10 +10334,22 @@ enum iommu_resv_type {
 	IOMMU_RESV_SW_MSI = 4,
 };
 
+enum iommu_veventq_type {
+	IOMMU_VEVENTQ_TYPE_DEFAULT = 0,
+	IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 = 1,
+	IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV = 2,
+};
+
 enum iommu_viommu_type {
 	IOMMU_VIOMMU_TYPE_DEFAULT = 0,
 	IOMMU_VIOMMU_TYPE_ARM_SMMUV3 = 1,
 	IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV = 2,
+};
+
+enum iommufd_account {
+	IOMMUFD_ACCOUNT_USER = 0,
+	IOMMUFD_ACCOUNT_MM = 1,
+	IOMMUFD_ACCOUNT_NONE = 2,
 };
 
 enum iommufd_hwpt_alloc_flags {
@@ -48513,11 +48525,61 @@ struct iommu_user_data_array {
 	u32 entry_num;
 };
 
+struct iommufd_ioas;
+
+struct iommufd_ctx {
+	struct file *file;
+	struct xarray objects;
+	struct xarray groups;
+	struct mutex groups_lock;
+	wait_queue_head_t destroy_wait;
+	struct maple_tree mmaps;
+	u64 id;
+	struct iommufd_ioas *vfio_ioas;
+	bool no_iommu;
+	enum iommufd_account account;
+};
+
 struct iommufd_object {
 	refcount_t wait_cnt;
 	refcount_t users;
 	enum iommufd_object_type type;
 	unsigned int id;
+};
+
+struct iommufd_group;
+
+struct iommufd_vdevice;
+
+struct iommufd_device {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
+	struct iommufd_group *group;
+	struct device *dev;
+	struct iommufd_vdevice *vdev;
+	bool leaving;
+};
+
+struct iommufd_eventq {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
+	spinlock_t lock;
+	struct list_head deliver;
+	wait_queue_head_t wait;
+};
+
+struct iommufd_fault {
+	struct iommufd_eventq common;
+	struct mutex lock;
+	struct xarray response;
+};
+
+struct iommufd_group {
+	unsigned int users;
+	struct iommufd_ctx *ictx;
+	struct iommu_group *group;
+	struct mutex lock;
+	struct xarray attachments;
 };
 
 struct iommufd_access;
@@ -48532,7 +48594,56 @@ struct iommufd_hw_queue {
 	void (*destroy)(struct iommufd_hw_queue *);
 };
 
-struct iommufd_device;
+struct iommufd_hwpt {
+	struct iommufd_object obj;
+	struct iommufd_ioas *ioas;
+	struct iommu_domain *domain;
+	struct iommufd_fault *fault;
+	struct iommufd_hwpt *parent;
+	struct iommufd_viommu *viommu;
+	struct list_head item;
+	bool automatic: 1;
+	bool coherent: 1;
+	bool nest_parent: 1;
+	bool pasid_compat: 1;
+};
+
+struct iommufd_hwpt_paging {
+	struct iommufd_hwpt hwpt;
+};
+
+struct iova_window;
+
+struct iova_space {
+	struct mutex lock;
+	struct maple_tree areas;
+	long unsigned int nr_areas;
+	struct list_head reserved;
+	struct iova_window *windows;
+	unsigned int nr_windows;
+	struct iova_window *allowed;
+	unsigned int nr_allowed;
+	long unsigned int align;
+};
+
+struct iommufd_ioas {
+	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
+	struct iova_space space;
+	struct rw_semaphore domains_rwsem;
+	struct list_head hwpts;
+	struct mutex attach_lock;
+	struct list_head accesses;
+	struct mutex access_lock;
+	bool small_pages;
+};
+
+struct iommufd_mmap {
+	struct iommufd_object *owner;
+	long unsigned int offset;
+	phys_addr_t phys;
+	size_t length;
+};
 
 struct iommufd_vdevice {
 	struct iommufd_object obj;
@@ -48542,9 +48653,28 @@ struct iommufd_vdevice {
 	void (*destroy)(struct iommufd_vdevice *);
 };
 
-struct iommufd_ctx;
+struct iommufd_vevent_header {
+	__u32 flags;
+	__u32 sequence;
+};
 
-struct iommufd_hwpt_paging;
+struct iommufd_vevent {
+	struct list_head node;
+	struct iommufd_vevent_header header;
+	u32 data_len;
+	u8 data[0];
+};
+
+struct iommufd_veventq {
+	struct iommufd_eventq common;
+	struct iommufd_viommu *viommu;
+	struct list_head node;
+	enum iommu_veventq_type type;
+	u32 depth;
+	u32 nr_events;
+	u32 sequence;
+	struct iommufd_vevent lost;
+};
 
 struct iommufd_viommu_ops;
 
@@ -48680,6 +48810,11 @@ struct iova_rcache {
 	struct iova_cpu_rcache *cpu_rcaches;
 	struct iova_domain *iovad;
 	struct delayed_work work;
+};
+
+struct iova_window {
+	long unsigned int start;
+	long unsigned int last;
 };
 
 struct kobj_attribute {

@@ -432,7 +432,8 @@ TEST_F(iox, help_gives_0)
 
 TEST_F(iox, output_that_cannot_be_written_fails)
 {
-	static const char *const how[] = { "-i 0.1 >/dev/full", "-i 0.1 -j >/dev/full", "-o /dev/full -- true" };
+	static const char *const how[] = { "-i 0.1 >/dev/full", "-i 0.1 -j >/dev/full",
+					   "-o /dev/full -- true" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(how); i++) {
 		char command[128];
@@ -455,10 +456,10 @@ TEST_F(iox, without_privilege_it_says_so)
 
 TEST_F(iox, without_iommufd_it_says_what_to_do)
 {
-	if (run(self->output, "modprobe -qr vfio_pci; modprobe -r iommufd 2>&1"))
+	if (run(self->output, "modprobe -qr vfio_pci; modprobe -qr vfio; modprobe -r iommufd 2>&1"))
 		SKIP(return, "iommufd cannot be unloaded: %s", self->output);
 	ASSERT_EQ(1, run(self->output, "$IOX stat -- touch /tmp/iox_test.ran 2>&1"));
-	ASSERT_EQ(0, system("modprobe iommufd"));
+	ASSERT_EQ(0, system("modprobe -a iommufd vfio-pci"));
 	ASSERT_STREQ("iox stat: iommufd: is not loaded; run 'modprobe iommufd'\n", self->output);
 	ASSERT_NE(0, access("/tmp/iox_test.ran", F_OK));
 }
@@ -585,7 +586,9 @@ TEST_F(iox_policy, list_shows_what_bpftool_registered)
 	ASSERT_EQ(0, run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "
 			 "$BUILD/bpf/first_fit.bpf.o 2>&1"));
 	EXPECT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
-	EXPECT_EQ(0, system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
+	EXPECT_EQ(
+		0,
+		system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
 
 	row = strchr(self->output, '\n');
 	ASSERT_NE(NULL, row);

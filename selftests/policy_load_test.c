@@ -89,6 +89,56 @@ TEST_F(policy, dies_with_its_process)
 	close(ready[0]);
 }
 
+/* What the kernel spends on per-CPU memory, counters of policies included. */
+static long percpu_kb(void)
+{
+	char line[128];
+	long kb = -1;
+	FILE *stream = fopen("/proc/meminfo", "r");
+
+	while (stream && fgets(line, sizeof(line), stream))
+		if (sscanf(line, "Percpu: %ld kB", &kb) == 1)
+			break;
+	if (stream)
+		fclose(stream);
+	return kb;
+}
+
+static int come_and_go(struct policy *policy, int rounds)
+{
+	int err = 0;
+
+	while (rounds-- && !err) {
+		err = policy_attach(policy);
+		policy_detach(policy);
+	}
+	return err;
+}
+
+TEST_F(policy, registrations_leave_nothing_behind)
+{
+	/* Counters of 40 bytes a CPU that leaked would be over 300 KiB. */
+	const int rounds = 4000, allowed_kb = 150;
+	long before, left;
+	int i;
+
+	must(policy_open(&self->env.policy, "bpf/first_fit.bpf.o", "first_fit"));
+	must(policy_load(&self->env.policy));
+	/* The allocator keeps some of the pages that it needed once. */
+	must(come_and_go(&self->env.policy, rounds));
+	before = percpu_kb();
+	must(come_and_go(&self->env.policy, rounds));
+
+	/* They are freed after a grace period, and in the background. */
+	for (i = 0; i < 100; i++) {
+		left = percpu_kb() - before;
+		if (left < allowed_kb)
+			break;
+		usleep(50000);
+	}
+	EXPECT_LT(left, allowed_kb);
+}
+
 FIXTURE(rejected)
 {
 	struct policy_env env;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* iox: see and steer how /dev/iommu maps memory. Finds the subcommand; each has a file of its own. */
+/* iox: see and steer how /dev/iommu maps memory. Finds the subcommand; each has its own file. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,9 +40,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	int *first = state->input;
 
+	(void)arg;
 	switch (key) {
 	case ARGP_KEY_ARG:
-		(void)arg;
 		*first = state->next - 1;
 		state->next = state->argc;
 		return 0;

@@ -41,9 +41,11 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "list",
-	.doc = "Which IOVA policies are in this kernel, which one decides, and what became of its answers.\v"
-	       "Counters: asked = used + declined (no opinion) + refused (failed the map) + faults (not a legal answer; "
-	       "the built-in allocator chose).",
+	.doc = "Which IOVA policies are in this kernel, which one decides, and what became of its "
+	       "answers.\v"
+	       "Counters: asked = used + declined (no opinion) + refused (failed the map) + "
+	       "faults (not a legal answer). After a fault, as with no opinion, the built-in "
+	       "allocator chose.",
 };
 
 static const char *const state_name[] = {
@@ -93,13 +95,15 @@ static bool print_json(const struct policies *p)
 
 	for (size_t i = 0; i < p->nr; i++) {
 		const struct policy *q = &p->list[i];
-		json_object *policy = json_object_new_object(), *counters = json_object_new_object();
+		json_object *policy = json_object_new_object();
+		json_object *counters = json_object_new_object();
 
 		out_json_str(policy, "name", q->name);
 		out_json_str(policy, "state", state_name[q->state]);
 		out_json_str(policy, "map_name", q->map_name);
 		out_json_u64(policy, "map_id", q->map_id);
-		json_object_object_add(policy, "link_id", q->link_id ? json_object_new_uint64(q->link_id) : NULL);
+		json_object_object_add(policy, "link_id",
+				       q->link_id ? json_object_new_uint64(q->link_id) : NULL);
 		for (int c = 0; c < POLICY_NR_COUNTERS; c++)
 			out_json_u64(counters, policy_counter_name[c], q->counter[c]);
 		json_object_object_add(policy, "counters", counters);

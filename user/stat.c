@@ -41,7 +41,8 @@ struct run {
 };
 
 static const struct argp_option options[] = {
-	{ "interval", 'i', "SECONDS", 0, "Also print every SECONDS (may be a fraction) what happened in them", 0 },
+	{ "interval", 'i', "SECONDS", 0,
+	  "Also print every SECONDS (may be a fraction) what happened in them", 0 },
 	{ "count", 'c', "COUNT", 0, "Stop after COUNT intervals (of 1 s if there is no -i)", 0 },
 	{ "json", 'j', NULL, 0, "Print JSON, an object a line; times are in ns", 0 },
 	{ "output", 'o', "FILE", 0, "Print to FILE rather than to standard output", 0 },
@@ -49,10 +50,11 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Count and time the calls that map and unmap memory for devices: of COMMAND and all that it starts, or, "
-	"without COMMAND, of the whole system until Ctrl-C.\v"
+	"Count and time the calls that map and unmap memory for devices: of COMMAND and all that "
+	"it starts, or, without COMMAND, of the whole system until Ctrl-C.\v"
 	"Percentiles are at most 6.25 % above the exact value. Failed calls are timed too. "
-	"The exit status is that of COMMAND, 127 if it cannot be run; else 0, 1 (failed) or 2 (usage).";
+	"The exit status is that of COMMAND, 127 if it cannot be run; else 0, 1 (failed) or 2 "
+	"(usage).";
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -62,8 +64,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'i':
 		o->interval = strtod(arg, &end);
-		if (end == arg || *end || !isfinite(o->interval) || o->interval < 0.001 || o->interval > 1e9)
-			argp_error(state, "interval '%s': not a number of seconds from 0.001 up", arg);
+		if (end == arg || *end || !isfinite(o->interval) || o->interval < 0.001 ||
+		    o->interval > 1e9)
+			argp_error(state, "interval '%s': not a number of seconds from 0.001 up",
+				   arg);
 		return 0;
 	case 'c':
 		errno = 0;
@@ -83,7 +87,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (o->count && o->command)
-			argp_error(state, "-c and a command exclude each other: its end is the end");
+			argp_error(state,
+				   "-c and a command exclude each other: its end is the end");
 		if (o->count && !o->interval)
 			o->interval = 1;
 		return 0;
@@ -102,7 +107,8 @@ static void text_table(const struct run *r, const struct latency_view *v)
 {
 	char mean[OUT_NS_LEN], p50[OUT_NS_LEN], p99[OUT_NS_LEN], max[OUT_NS_LEN];
 
-	fprintf(r->out, "%-10s%10s%10s%10s%10s%10s%10s\n", "call", "count", "failed", "mean", "p50", "p99", "max");
+	fprintf(r->out, "%-10s%10s%10s%10s%10s%10s%10s\n", "call", "count", "failed", "mean", "p50",
+		"p99", "max");
 	for (int op = 0; op < IOX_LATENCY_NR; op++) {
 		const struct latency_row *row = &v->row[op];
 
@@ -113,8 +119,8 @@ static void text_table(const struct run *r, const struct latency_view *v)
 			fprintf(r->out, "%10s%10s%10s%10s\n", "-", "-", "-", "-");
 		else
 			fprintf(r->out, "%10s%10s%10s%10s\n", out_ns(mean, latency_mean(row)),
-				out_ns(p50, latency_percentile(row, 50)), out_ns(p99, latency_percentile(row, 99)),
-				out_ns(max, row->max_ns));
+				out_ns(p50, latency_percentile(row, 50)),
+				out_ns(p99, latency_percentile(row, 99)), out_ns(max, row->max_ns));
 	}
 }
 
@@ -138,9 +144,11 @@ static void text_histogram(const struct run *r, int op, const struct latency_row
 		return;
 	fprintf(r->out, "\n%s: %llu calls timed\n", latency_op_name(op), timed);
 	for (int i = first; i <= last; i++) {
-		fprintf(r->out, "%9s - %-9s |", out_ns(from, i ? 1ULL << i : 0), out_ns(to, 2ULL << i));
+		fprintf(r->out, "%9s - %-9s |", out_ns(from, i ? 1ULL << i : 0),
+			out_ns(to, 2ULL << i));
 		out_bar(r->out, octave[i], most, BAR_WIDTH);
-		fprintf(r->out, "| %10llu %6.2f %%\n", octave[i], 100 * (double)octave[i] / (double)timed);
+		fprintf(r->out, "| %10llu %6.2f %%\n", octave[i],
+			100 * (double)octave[i] / (double)timed);
 	}
 }
 
@@ -161,15 +169,18 @@ static void text_notes(const struct run *r, const struct latency_view *v)
 	if (untimed)
 		fprintf(r->out, "counted but not timed: %llu calls\n", untimed);
 	if (v->skipped)
-		fprintf(r->out, "not counted, since the kernel skipped the probe: up to %llu calls\n", v->skipped);
+		fprintf(r->out,
+			"not counted, since the kernel skipped the probe: up to %llu calls\n",
+			v->skipped);
 }
 
 static bool print_text(const struct run *r, const struct latency_view *v, bool total)
 {
 	char span[OUT_NS_LEN];
 
-	fprintf(r->out, "%s%s of %s%s\n", total && r->intervals ? "total: " : "", out_ns(span, v->span_ns),
-		r->opt->command ? r->opt->command[0] : "all processes", r->opt->command ? " and what it started" : "");
+	fprintf(r->out, "%s%s of %s%s\n", total && r->intervals ? "total: " : "",
+		out_ns(span, v->span_ns), r->opt->command ? r->opt->command[0] : "all processes",
+		r->opt->command ? " and what it started" : "");
 	text_table(r, v);
 	text_notes(r, v);
 	for (int op = 0; total && op < IOX_LATENCY_NR; op++)
@@ -339,7 +350,8 @@ static bool measure(struct run *r)
 {
 	struct latency_view total;
 
-	return start_timer(r) && wait_for_end(r) && latency_read(r->latency, &total) && print(r, &total, true);
+	return start_timer(r) && wait_for_end(r) && latency_read(r->latency, &total) &&
+	       print(r, &total, true);
 }
 
 static int measure_system(struct run *r)

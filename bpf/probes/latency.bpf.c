@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Latency of the calls that change an I/O address space, by operation, on any iommufd: ours and Linux's own.
+ * Latency of the calls that change an I/O address space, by operation, on any iommufd: ours
+ * and Linux's own.
  *
- * One fsession program an ioctl handler: it runs on entry, leaves the time in the session's cookie (a word in the
- * trampoline's stack frame, so there is no map to fill up and nothing to leak when a task dies), and runs again on
- * return. A handler that the running iommufd lacks must not be loaded (bpf_program__set_autoload()).
+ * One fsession program an ioctl handler: it runs on entry, leaves the time in the session's
+ * cookie (a word in the trampoline's stack frame, so there is no map to fill up and nothing to
+ * leak when a task dies), and runs again on return. A handler that the running iommufd lacks
+ * must not be loaded (bpf_program__set_autoload()).
  *
- * What is measured is the handler: the ioctl without the system call's entry and without the copy of its arguments.
+ * What is measured is the handler: the ioctl without the system call's entry and without the
+ * copy of its arguments.
  *
- * Exactness: counters are per CPU and written by plain adds. That is enough because the kernel never lets a program
- * interrupt itself on one CPU, and no two programs share an entry. The price is that it may have to skip a run; the
- * kernel counts those (bpf_prog_info.recursion_misses), and a call that lost only its entry is counted as untimed.
+ * Exactness: counters are per CPU and written by plain adds. That is enough because the kernel
+ * never lets a program interrupt itself on one CPU, and no two programs share an entry. The
+ * price is that it may have to skip a run; the kernel counts those
+ * (bpf_prog_info.recursion_misses), and a call that lost only its entry is counted as untimed.
  */
-#define BPF_NO_KFUNC_PROTOTYPES	/* whether vmlinux.h has them depends on the pahole that wrote its BTF */
+/* Whether vmlinux.h has them depends on the pahole that wrote its BTF. */
+#define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

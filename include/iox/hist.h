@@ -2,10 +2,11 @@
 /*
  * Log-linear histogram: which bucket a value belongs to, and which values a bucket holds.
  *
- * Probes (BPF) fill buckets, the iox command reads them; both take the arithmetic from here, so that they
- * cannot disagree. In the manner of HdrHistogram: every octave [2^n, 2^(n+1)) is cut into 16 buckets of one width,
- * and below 32 each value has a bucket of its own. A bucket is thus never wider than 1/16 (6.25 %) of the
- * smallest value in it, over all of 64 bits: nothing is clipped and there is no overflow bucket.
+ * Probes (BPF) fill buckets, the iox command reads them; both take the arithmetic from here,
+ * so that they cannot disagree. In the manner of HdrHistogram: every octave [2^n, 2^(n+1)) is
+ * cut into 16 buckets of one width, and below 32 each value has a bucket of its own. A bucket
+ * is thus never wider than 1/16 (6.25 %) of the smallest value in it, over all of 64 bits:
+ * nothing is clipped and there is no overflow bucket.
  *
  *	value     0 ..   31	width  1	index  0 .. 31
  *	value    32 ..   63	width  2	index 32 .. 47
@@ -66,7 +67,10 @@ static inline __u32 iox_hist_index(__u64 value)
 	__u32 bit = iox_hist_log2(value);
 	__u32 shift = bit > IOX_HIST_SUB_BITS ? bit - IOX_HIST_SUB_BITS : 0;
 
-	/* The top bit of the shifted value is worth one more octave, which is what makes buckets follow on. */
+	/*
+	 * The top bit of the shifted value is worth one more octave, which is what makes
+	 * buckets follow on.
+	 */
 	return shift * IOX_HIST_SUB + (__u32)(value >> shift);
 }
 

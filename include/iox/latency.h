@@ -2,8 +2,8 @@
 /*
  * What bpf/probes/latency.bpf.c measures, for its readers.
  *
- * IOX_LATENCY_OPS(X) names each operation once: X(identifier, name for people, handler in iommufd). From it come the
- * enumeration, the BPF programs and the rows of every table.
+ * IOX_LATENCY_OPS(X) names each operation once: X(identifier, name for people, handler in
+ * iommufd). From it come the enumeration, the BPF programs and the rows of every table.
  */
 #ifndef IOX_LATENCY_H
 #define IOX_LATENCY_H
@@ -24,17 +24,19 @@ enum iox_latency_op {
 };
 
 /*
- * One CPU's share of one operation. The number of calls is the sum of the buckets plus @untimed; it is not kept a
- * second time, so it cannot differ. A call that fails is in the histogram too.
+ * One CPU's share of one operation. The number of calls is the sum of the buckets plus
+ * @untimed; it is not kept a second time, so it cannot differ. A call that fails is in the
+ * histogram too.
  */
 struct iox_latency {
 	__u64 failed;		/* calls that returned an errno */
-	__u64 untimed;		/* calls whose start was not seen: the kernel skipped the entry probe */
+	__u64 untimed;		/* calls of which the kernel skipped the entry probe */
 	__u64 sum_ns;
 	__u64 max_ns;
 	struct iox_hist hist;	/* of nanoseconds */
 };
 
-_Static_assert(sizeof(struct iox_latency) == 8 * (4 + IOX_HIST_BUCKETS), "no padding: BPF and the reader share it");
+_Static_assert(sizeof(struct iox_latency) == 8 * (4 + IOX_HIST_BUCKETS),
+	       "no padding: BPF and the reader share it");
 
 #endif

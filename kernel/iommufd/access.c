@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 
 #include "core.h"
-#include "pages.h"
 
 /**
  * struct iommufd_access_link - an access that an IOAS has to tell about unmaps

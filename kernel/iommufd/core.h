@@ -28,6 +28,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "pages.h"
 #include "space.h"
 
 /**
@@ -40,6 +41,9 @@
  * @mmaps: struct iommufd_mmap by offset in the file, in bytes
  * @id: never used twice until reboot; what policies know the context by
  * @vfio_ioas: the IOAS of vfio compatibility, protected by @objects' lock
+ * @no_iommu: vfio uses it for devices without an IOMMU, and for nothing else;
+ *	protected by @objects' lock
+ * @account: who pays for memory that is mapped from now on
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -50,6 +54,8 @@ struct iommufd_ctx {
 	struct maple_tree mmaps;
 	u64 id;
 	struct iommufd_ioas *vfio_ioas;
+	bool no_iommu;
+	enum iommufd_account account;
 };
 
 /**
@@ -88,6 +94,8 @@ struct iommufd_object *iommufd_object_new(struct iommufd_ctx *ictx, size_t size,
 					  enum iommufd_object_type type);
 void iommufd_object_publish(struct iommufd_ctx *ictx,
 			    struct iommufd_object *obj);
+void iommufd_object_publish_locked(struct iommufd_ctx *ictx,
+				   struct iommufd_object *obj);
 void iommufd_object_abort(struct iommufd_ctx *ictx, struct iommufd_object *obj);
 struct iommufd_object *iommufd_object_lookup(struct iommufd_ctx *ictx, u32 id,
 					     enum iommufd_object_type type);
@@ -132,6 +140,8 @@ static inline void iommufd_object_unuse(struct iommufd_object *obj)
  *	given up
  * @accesses: who is told about unmaps, protected by @access_lock
  * @access_lock: held also while they are told, so that none goes away then
+ * @small_pages: map page by page, whatever the memory allows; changed with
+ *	@access_lock and @domains_rwsem held for writing
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -142,12 +152,18 @@ struct iommufd_ioas {
 	struct mutex attach_lock;
 	struct list_head accesses;
 	struct mutex access_lock;
+	bool small_pages;
 };
 
 /* ioas.c: ioctl handlers */
 int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
+			  u64 length, u64 iova);
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
 struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
 void iommufd_ioas_destroy(struct iommufd_object *obj);
@@ -234,6 +250,11 @@ int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);
 void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
+int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
+
+/* option.c */
+int iommufd_option(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd);
 
 /**
  * struct iommufd_group - an iommu_group with devices bound to this context
@@ -428,7 +449,12 @@ iommufd_viommu_lookup(struct iommufd_ctx *ictx, u32 id)
 	return container_of(obj, struct iommufd_viommu, obj);
 }
 
+/* split.c */
+int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova);
+
 /* vfio_compat.c */
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd);
+int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
+		       unsigned long arg);
 
 #endif

@@ -2,11 +2,11 @@
 /*
  * ioctls on I/O address spaces: arguments in, answers out.
  */
+#include <linux/file.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "core.h"
-#include "pages.h"
 
 #define MAP_FLAGS                                                             \
 	(IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_WRITEABLE |               \
@@ -142,80 +142,269 @@ static int prot_of(u32 flags)
 	return prot;
 }
 
-static int check_map(const struct iommu_ioas_map *cmd)
+int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_allow_iovas *cmd = ucmd->cmd;
+	struct iommu_iova_range __user *in = u64_to_user_ptr(cmd->allowed_iovas);
+	struct iova_window *allowed __free(kvfree) = NULL;
+	struct iommufd_ioas *ioas;
+	struct iommu_iova_range range;
+	unsigned int i;
+	int rc;
+
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	if (cmd->num_iovas) {
+		allowed = kvmalloc_array(cmd->num_iovas, sizeof(*allowed),
+					 GFP_KERNEL_ACCOUNT);
+		if (!allowed)
+			return -ENOMEM;
+	}
+	for (i = 0; i < cmd->num_iovas; i++) {
+		if (copy_from_user(&range, in + i, sizeof(range)))
+			return -EFAULT;
+		allowed[i] = (struct iova_window){ range.start, range.last };
+	}
+
+	ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	rc = iova_space_allow(&ioas->space, allowed, cmd->num_iovas);
+	if (!rc)
+		retain_and_null_ptr(allowed);
+	iommufd_object_put(ucmd->ictx, &ioas->obj);
+	return rc;
+}
+
+/**
+ * struct map_args - what all ways to map have in common
+ * @ioas_id: where
+ * @flags: enum iommufd_ioas_map_flags
+ * @length: bytes
+ * @iova: wanted if fixed, else a hint; where it is mapped in the end
+ * @start: offset of the first byte in the pages
+ */
+struct map_args {
+	u32 ioas_id;
+	u32 flags;
+	u64 length;
+	u64 iova;
+	unsigned long start;
+};
+
+static int check_map(u32 flags, u64 addr, u64 length)
 {
 	unsigned long end;
 
-	if (cmd->flags & ~MAP_FLAGS || cmd->__reserved)
+	if (flags & ~MAP_FLAGS)
 		return -EOPNOTSUPP;
-	if (!prot_of(cmd->flags) || !cmd->length)
+	if (!prot_of(flags) || !length)
 		return -EINVAL;
-	if (check_add_overflow(cmd->user_va, cmd->length - 1, &end))
+	if (check_add_overflow(addr, length - 1, &end))
 		return -EOVERFLOW;
 	return 0;
 }
 
-static int map_user(struct iommufd_ioas *ioas, struct iommu_ioas_map *cmd,
-		    bool fixed)
+/* Map pages, whose reference is consumed. */
+static int map_pages(struct iommufd_ioas *ioas, struct map_args *args,
+		     struct iommufd_pages *pages)
 {
 	const struct iox_iova_req what = {
-		.length = cmd->length,
-		.addr = cmd->user_va,
-		.hint = cmd->iova,
-		.backing = IOX_BACKING_USER,
+		.length = args->length,
+		.addr = pages->base + args->start,
+		.hint = args->iova,
+		.backing = pages->backing,
 	};
 	struct iommufd_area *area;
-	int rc;
+	int rc = -ENOMEM;
 
 	area = kzalloc_obj(*area, GFP_KERNEL_ACCOUNT);
 	if (!area)
-		return -ENOMEM;
-	area->prot = prot_of(cmd->flags);
-	area->start = offset_in_page(cmd->user_va);
-	area->iova = cmd->iova;
-	area->pages = iommufd_pages_from_user(cmd->user_va,
-					      area->prot & IOMMU_WRITE);
-	if (IS_ERR(area->pages)) {
-		rc = PTR_ERR(area->pages);
-		goto free_area;
-	}
-
-	rc = iommufd_map_area(ioas, area, &what, fixed, &cmd->iova);
+		goto put_pages;
+	area->prot = prot_of(args->flags);
+	area->start = args->start;
+	area->iova = args->iova;
+	area->pages = pages;
+	rc = iommufd_map_area(ioas, area, &what,
+			      args->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
+			      &args->iova);
 	if (!rc)
 		return 0;
 
-	iommufd_pages_put(area->pages);
-free_area:
 	kfree(area);
+put_pages:
+	iommufd_pages_put(pages);
+	return rc;
+}
+
+/*
+ * Map pages, whose reference is consumed, and answer the call; *iova is the
+ * field of the call that says where.
+ */
+static int map_and_respond(struct iommufd_ucmd *ucmd, struct map_args *args,
+			   struct iommufd_pages *pages, u64 *iova, size_t size)
+{
+	struct iommufd_ioas *ioas =
+		iommufd_ioas_lookup(ucmd->ictx, args->ioas_id);
+	unsigned long bytes;
+	int rc;
+
+	if (IS_ERR(ioas)) {
+		iommufd_pages_put(pages);
+		return PTR_ERR(ioas);
+	}
+	rc = map_pages(ioas, args, pages);
+	if (!rc) {
+		*iova = args->iova;
+		rc = iommufd_ucmd_respond(ucmd, size);
+		/* Nobody would know where it is. */
+		if (rc)
+			iommufd_unmap_range(ioas, args->iova,
+					    args->iova + args->length - 1,
+					    &bytes);
+	}
+	iommufd_object_put(ucmd->ictx, &ioas->obj);
 	return rc;
 }
 
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_map *cmd = ucmd->cmd;
-	bool fixed = cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA;
-	struct iommufd_ioas *ioas;
-	unsigned long bytes;
+	struct map_args args = {
+		.ioas_id = cmd->ioas_id,
+		.flags = cmd->flags,
+		.length = cmd->length,
+		.iova = cmd->iova,
+		.start = offset_in_page(cmd->user_va),
+	};
+	struct iommufd_pages *pages;
 	int rc;
 
-	rc = check_map(cmd);
+	if (cmd->__reserved)
+		return -EOPNOTSUPP;
+	rc = check_map(cmd->flags, cmd->user_va, cmd->length);
 	if (rc)
 		return rc;
-	ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
-	if (IS_ERR(ioas))
-		return PTR_ERR(ioas);
+	pages = iommufd_pages_from_user(cmd->user_va,
+					cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
+					READ_ONCE(ucmd->ictx->account));
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	return map_and_respond(ucmd, &args, pages, &cmd->iova, sizeof(*cmd));
+}
 
-	rc = map_user(ioas, cmd, fixed);
-	if (!rc) {
-		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-		/* Nobody would know where it is. */
-		if (rc)
-			iommufd_unmap_range(ioas, cmd->iova,
-					    cmd->iova + cmd->length - 1,
-					    &bytes);
+/**
+ * iommufd_ioas_map_user - map memory of the calling process where it says
+ * @ioas: where
+ * @flags: IOMMU_IOAS_MAP_READABLE and WRITEABLE, at least one of them
+ * @uptr: user address of the first byte
+ * @length: bytes
+ * @iova: of the first byte
+ *
+ * Return: 0, or an errno as from IOMMU_IOAS_MAP with IOMMU_IOAS_MAP_FIXED_IOVA.
+ */
+int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
+			  u64 length, u64 iova)
+{
+	struct map_args args = {
+		.ioas_id = ioas->obj.id,
+		.flags = flags | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.length = length,
+		.iova = iova,
+		.start = offset_in_page(uptr),
+	};
+	struct iommufd_pages *pages;
+	int rc;
+
+	rc = check_map(flags, uptr, length);
+	if (rc)
+		return rc;
+	pages = iommufd_pages_from_user(uptr, flags & IOMMU_IOAS_MAP_WRITEABLE,
+					READ_ONCE(ioas->ictx->account));
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	return map_pages(ioas, &args, pages);
+}
+
+int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_map_file *cmd = ucmd->cmd;
+	struct map_args args = {
+		.ioas_id = cmd->ioas_id,
+		.flags = cmd->flags,
+		.length = cmd->length,
+		.iova = cmd->iova,
+		.start = offset_in_page(cmd->start),
+	};
+	struct iommufd_pages *pages;
+	int rc;
+
+	rc = check_map(cmd->flags, cmd->start, cmd->length);
+	if (rc)
+		return rc;
+
+	CLASS(fd, file)(cmd->fd);
+	if (fd_empty(file))
+		return -EBADF;
+	pages = iommufd_pages_from_file(fd_file(file), cmd->start,
+					cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
+					READ_ONCE(ucmd->ictx->account));
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+	return map_and_respond(ucmd, &args, pages, &cmd->iova, sizeof(*cmd));
+}
+
+/*
+ * The memory behind [iova, iova + length), with a reference; *start is where in
+ * it that begins.
+ */
+static struct iommufd_pages *find_pages(struct iommufd_ioas *ioas, u64 iova,
+					u64 length, unsigned long *start)
+{
+	struct iommufd_area *area;
+
+	guard(mutex)(&ioas->space.lock);
+	area = iova_space_next(&ioas->space, iova, iova);
+	if (!area || area->state != AREA_LIVE ||
+	    area->last - iova < length - 1)
+		return ERR_PTR(-ENOENT);
+	*start = area->start + (iova - area->iova);
+	kref_get(&area->pages->kref);
+	return area->pages;
+}
+
+int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
+{
+	struct iommu_ioas_copy *cmd = ucmd->cmd;
+	struct map_args args = {
+		.ioas_id = cmd->dst_ioas_id,
+		.flags = cmd->flags,
+		.length = cmd->length,
+		.iova = cmd->dst_iova,
+	};
+	struct iommufd_pages *pages;
+	struct iommufd_ioas *src;
+	int rc;
+
+	rc = check_map(cmd->flags, cmd->src_iova, cmd->length);
+	if (rc)
+		return rc;
+
+	src = iommufd_ioas_lookup(ucmd->ictx, cmd->src_ioas_id);
+	if (IS_ERR(src))
+		return PTR_ERR(src);
+	pages = find_pages(src, cmd->src_iova, cmd->length, &args.start);
+	iommufd_object_put(ucmd->ictx, &src->obj);
+	if (IS_ERR(pages))
+		return PTR_ERR(pages);
+
+	/* A copy gives no more than the memory was pinned for. */
+	if (cmd->flags & IOMMU_IOAS_MAP_WRITEABLE && !pages->writable) {
+		iommufd_pages_put(pages);
+		return -EPERM;
 	}
-	iommufd_object_put(ucmd->ictx, &ioas->obj);
-	return rc;
+	return map_and_respond(ucmd, &args, pages, &cmd->dst_iova,
+			       sizeof(*cmd));
 }
 
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)

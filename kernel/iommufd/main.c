@@ -28,6 +28,9 @@ static int iommufd_fops_open(struct inode *inode, struct file *filp)
 	init_waitqueue_head(&ictx->destroy_wait);
 	mt_init_flags(&ictx->mmaps, MT_FLAGS_ALLOC_RANGE);
 	ictx->file = filp;
+	/* vfio's container has always counted what a process has locked. */
+	if (iminor(inode) == VFIO_MINOR)
+		ictx->account = IOMMUFD_ACCOUNT_MM;
 	ictx->id = atomic64_inc_return(&next_ctx_id);
 	filp->private_data = ictx;
 	return 0;
@@ -62,9 +65,14 @@ union ucmd_buffer {
 	struct iommu_hwpt_invalidate invalidate;
 	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
 	struct iommu_ioas_alloc alloc;
+	struct iommu_ioas_allow_iovas allow_iovas;
+	struct iommu_ioas_change_process change_process;
+	struct iommu_ioas_copy copy;
 	struct iommu_ioas_iova_ranges iova_ranges;
 	struct iommu_ioas_map map;
+	struct iommu_ioas_map_file map_file;
 	struct iommu_ioas_unmap unmap;
+	struct iommu_option option;
 	struct iommu_vdevice_alloc vdevice;
 	struct iommu_veventq_alloc veventq;
 	struct iommu_vfio_ioas vfio_ioas;
@@ -116,11 +124,20 @@ static const struct ioctl_entry ioctls[] = {
 	      struct iommu_hwpt_set_dirty_tracking, __reserved),
 	ENTRY(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl,
 	      struct iommu_ioas_alloc, out_ioas_id),
+	ENTRY(IOMMU_IOAS_ALLOW_IOVAS, iommufd_ioas_allow_iovas,
+	      struct iommu_ioas_allow_iovas, allowed_iovas),
+	ENTRY(IOMMU_IOAS_CHANGE_PROCESS, iommufd_ioas_change_process,
+	      struct iommu_ioas_change_process, __reserved),
+	ENTRY(IOMMU_IOAS_COPY, iommufd_ioas_copy, struct iommu_ioas_copy,
+	      src_iova),
 	ENTRY(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges,
 	      struct iommu_ioas_iova_ranges, out_iova_alignment),
 	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
+	ENTRY(IOMMU_IOAS_MAP_FILE, iommufd_ioas_map_file,
+	      struct iommu_ioas_map_file, iova),
 	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
 	      length),
+	ENTRY(IOMMU_OPTION, iommufd_option, struct iommu_option, val64),
 	ENTRY(IOMMU_VDEVICE_ALLOC, iommufd_vdevice_alloc,
 	      struct iommu_vdevice_alloc, virt_id),
 	ENTRY(IOMMU_VEVENTQ_ALLOC, iommufd_veventq_alloc,
@@ -154,7 +171,7 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 	int rc;
 
 	if (!entry)
-		return -ENOTTY;
+		return iommufd_vfio_ioctl(ucmd.ictx, cmd, arg);
 	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
 		return -EFAULT;
 	if (ucmd.user_size < entry->min_size)
@@ -240,25 +257,54 @@ static struct miscdevice iommufd_misc = {
 	.mode = 0660,
 };
 
+/* For programs that know vfio type 1: the same files under vfio's name */
+static struct miscdevice vfio_misc = {
+	.minor = VFIO_MINOR,
+	.name = "vfio",
+	.fops = &iommufd_fops,
+	.nodename = "vfio/vfio",
+	.mode = 0666,
+};
+
+static int __init register_files(void)
+{
+	int rc = misc_register(&iommufd_misc);
+
+	if (rc || !IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		return rc;
+	rc = misc_register(&vfio_misc);
+	if (rc)
+		misc_deregister(&iommufd_misc);
+	return rc;
+}
+
 static int __init iommufd_init(void)
 {
 	int rc = iommufd_test_init();
 
 	if (rc)
 		return rc;
-	rc = misc_register(&iommufd_misc);
+	rc = register_files();
 	if (rc)
 		iommufd_test_exit();
 	return rc;
 }
-module_init(iommufd_init);
 
 static void __exit iommufd_exit(void)
 {
+	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
+		misc_deregister(&vfio_misc);
 	misc_deregister(&iommufd_misc);
 	iommufd_test_exit();
 }
+
+module_init(iommufd_init);
 module_exit(iommufd_exit);
+
+#if IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER)
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+MODULE_ALIAS("devname:vfio/vfio");
+#endif
 
 MODULE_IMPORT_NS("IOMMUFD");
 MODULE_IMPORT_NS("IOMMUFD_INTERNAL");

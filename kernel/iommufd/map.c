@@ -15,7 +15,6 @@
 #include <linux/slab.h>
 
 #include "core.h"
-#include "pages.h"
 
 /* How often unmap asks accesses to let go before it gives up. */
 #define UNMAP_TRIES 100
@@ -36,16 +35,16 @@ static void area_free(struct iommufd_area *area)
 	kfree(area);
 }
 
-/* Where the next run of an area goes */
+/* Where the next run of an area goes, in mappings of at most @step pages */
 struct fill {
 	struct iommu_domain *domain;
 	const struct iommufd_area *area;
+	unsigned long step;
 	unsigned long done;
 };
 
-static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
+static int fill_step(struct fill *fill, unsigned long pfn, unsigned long npages)
 {
-	struct fill *fill = arg;
 	unsigned long skip = fill->done ? 0 : offset_in_page(fill->area->start);
 	unsigned long size = min((npages << PAGE_SHIFT) - skip,
 				 iommufd_area_length(fill->area) - fill->done);
@@ -61,15 +60,32 @@ static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
 	return rc;
 }
 
+static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
+{
+	struct fill *fill = arg;
+	unsigned long now;
+	int rc;
+
+	for (; npages; npages -= now, pfn += now) {
+		now = min(npages, fill->step);
+		rc = fill_step(fill, pfn, now);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static void release_area(struct iommufd_area *area)
 {
 	iommufd_pages_release(area->pages, area_first_page(area),
 			      area_last_page(area));
 }
 
-static int fill_domain(struct iommu_domain *domain, struct iommufd_area *area)
+static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
+		       struct iommufd_area *area)
 {
-	struct fill fill = { .domain = domain, .area = area };
+	struct fill fill = { .domain = domain, .area = area,
+			     .step = ioas->small_pages ? 1 : ULONG_MAX };
 	int rc;
 
 	rc = iommufd_pages_acquire(area->pages, area_first_page(area),
@@ -115,7 +131,7 @@ static int fill_domains(struct iommufd_ioas *ioas, struct iommufd_area *area)
 	int rc;
 
 	list_for_each_entry(hwpt, &ioas->hwpts, item) {
-		rc = fill_domain(hwpt->domain, area);
+		rc = fill_domain(ioas, hwpt->domain, area);
 		if (rc)
 			goto undo;
 	}
@@ -328,7 +344,7 @@ static int fill_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain)
 	int rc;
 
 	for (area = next_area(ioas, NULL); area; area = next_area(ioas, area)) {
-		rc = fill_domain(domain, area);
+		rc = fill_domain(ioas, domain, area);
 		if (rc) {
 			empty_areas(ioas, domain, area);
 			return rc;
@@ -346,11 +362,12 @@ static unsigned long domain_align(const struct iommu_domain *domain)
 /* What mappings of an IOAS must be aligned to for those who use it now */
 static unsigned long wanted_align(struct iommufd_ioas *ioas)
 {
-	unsigned long align =
-		iommufd_ioas_has_pinning_access(ioas) ? PAGE_SIZE : 1;
+	unsigned long align = 1;
 	struct iommufd_hwpt *hwpt;
 
 	lockdep_assert_held(&ioas->domains_rwsem);
+	if (ioas->small_pages || iommufd_ioas_has_pinning_access(ioas))
+		align = PAGE_SIZE;
 	list_for_each_entry(hwpt, &ioas->hwpts, item)
 		align = max(align, domain_align(hwpt->domain));
 	return align;
@@ -366,6 +383,31 @@ int iommufd_ioas_update_align(struct iommufd_ioas *ioas)
 {
 	guard(rwsem_write)(&ioas->domains_rwsem);
 	return iova_space_set_align(&ioas->space, wanted_align(ioas));
+}
+
+/**
+ * iommufd_ioas_set_small_pages - map page by page, or as the memory allows
+ * @ioas: the IOAS
+ * @small: page by page; then mappings are aligned to pages too
+ *
+ * Return: 0; -EADDRINUSE something is mapped that is not so aligned; -EBUSY
+ * something is mapped for devices already.
+ */
+int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
+{
+	int rc;
+
+	guard(mutex)(&ioas->access_lock);
+	guard(rwsem_write)(&ioas->domains_rwsem);
+	if (ioas->small_pages == small)
+		return 0;
+	if (small && !list_empty(&ioas->hwpts) && next_area(ioas, NULL))
+		return -EBUSY;
+	ioas->small_pages = small;
+	rc = iova_space_set_align(&ioas->space, wanted_align(ioas));
+	if (rc)
+		ioas->small_pages = !small;
+	return rc;
 }
 
 /* Nothing may be mapped where the domain cannot translate. */

@@ -64,8 +64,21 @@ struct iommufd_object *iommufd_object_new(struct iommufd_ctx *ictx, size_t size,
 void iommufd_object_publish(struct iommufd_ctx *ictx,
 			    struct iommufd_object *obj)
 {
+	xa_lock(&ictx->objects);
+	iommufd_object_publish_locked(ictx, obj);
+	xa_unlock(&ictx->objects);
+}
+
+/**
+ * iommufd_object_publish_locked - the same, with more to do at that moment
+ * @ictx: where it lives; the lock of its objects is held
+ * @obj: from iommufd_object_new()
+ */
+void iommufd_object_publish_locked(struct iommufd_ctx *ictx,
+				   struct iommufd_object *obj)
+{
 	/* The reserved slot is there, so that nothing is allocated here. */
-	WARN_ON(xa_is_err(xa_store(&ictx->objects, obj->id, obj, GFP_KERNEL)));
+	WARN_ON(xa_is_err(__xa_store(&ictx->objects, obj->id, obj, GFP_NOWAIT)));
 }
 
 /**

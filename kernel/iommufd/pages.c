@@ -10,13 +10,17 @@
  * wholly inside or outside of it, what is missing is pinned, and the counts
  * go up. Release meets the same boundaries, so it never has to split: it needs
  * no memory and cannot fail.
+ *
+ * User memory is pinned page by page, since that is how its page tables are
+ * read. A file is pinned by folio: in each chunk, each folio has one pin for all
+ * of its pages that the chunk holds.
  */
 #include <linux/cleanup.h>
+#include <linux/file.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 
 #include "pages.h"
@@ -43,8 +47,8 @@ struct pin_chunk {
 };
 
 #define CHUNK_RUNS ((PAGE_SIZE - sizeof(struct pin_chunk)) / sizeof(u64))
-/* struct page pointers asked for at a time: one page full of them */
-#define BATCH_PAGES (PAGE_SIZE / sizeof(struct page *))
+/* Pages or folios asked for at a time: one page full of pointers to them */
+#define BATCH_LARGE (PAGE_SIZE / sizeof(void *))
 /* Up to here the pointers are on the stack. */
 #define BATCH_SMALL 8
 
@@ -123,24 +127,28 @@ static void chunk_insert(struct iommufd_pages *pages, struct pin_chunk *chunk)
 	rb_insert_color(&chunk->node, &pages->chunks);
 }
 
-/* Add one page; false when the chunk is full and its last run cannot grow. */
-static bool chunk_add(struct pin_chunk *chunk, unsigned long pfn)
+/*
+ * Add contiguous pages; false when the chunk is full and its last run cannot
+ * take them. They stay together, so that no folio of a file is in two runs.
+ */
+static bool chunk_add(struct pin_chunk *chunk, unsigned long pfn,
+		      unsigned long npages)
 {
 	if (chunk->nr_runs) {
 		u64 *run = &chunk->runs[chunk->nr_runs - 1];
 
 		if (pfn == run_pfn(*run) + run_len(*run) &&
-		    run_len(*run) < RUN_LEN_MAX) {
-			(*run)++;
-			chunk->npages++;
+		    run_len(*run) + npages <= RUN_LEN_MAX) {
+			*run += npages;
+			chunk->npages += npages;
 			return true;
 		}
 	}
 	if (chunk->nr_runs == CHUNK_RUNS)
 		return false;
 	chunk->nr_runs++;
-	chunk->runs[chunk->nr_runs - 1] = run_make(pfn, 1);
-	chunk->npages++;
+	chunk->runs[chunk->nr_runs - 1] = run_make(pfn, npages);
+	chunk->npages += npages;
 	return true;
 }
 
@@ -162,16 +170,54 @@ static struct pin_chunk *chunk_shrink(struct pin_chunk *chunk)
 	return small;
 }
 
+/* What of a run that begins at @pfn lies in one folio */
+static unsigned long folio_part(struct folio *folio, unsigned long pfn,
+				unsigned long npages)
+{
+	return min(npages, folio_nr_pages(folio) - (pfn - folio_pfn(folio)));
+}
+
+static void unpin_file_run(unsigned long pfn, unsigned long npages, bool dirty)
+{
+	unsigned long part;
+
+	for (; npages; npages -= part, pfn += part) {
+		struct folio *folio = pfn_folio(pfn);
+
+		part = folio_part(folio, pfn, npages);
+		if (dirty && !folio_test_dirty(folio)) {
+			folio_lock(folio);
+			folio_mark_dirty(folio);
+			folio_unlock(folio);
+		}
+		unpin_folio(folio);
+	}
+}
+
 static void chunk_unpin(struct iommufd_pages *pages, struct pin_chunk *chunk)
 {
 	unsigned int i;
 
 	for (i = 0; i < chunk->nr_runs; i++) {
-		u64 run = chunk->runs[i];
+		unsigned long pfn = run_pfn(chunk->runs[i]);
+		unsigned long len = run_len(chunk->runs[i]);
 
-		unpin_user_page_range_dirty_lock(pfn_to_page(run_pfn(run)),
-						 run_len(run), pages->writable);
+		if (pages->backing == IOX_BACKING_FILE)
+			unpin_file_run(pfn, len, pages->writable);
+		else
+			unpin_user_page_range_dirty_lock(pfn_to_page(pfn), len,
+							 pages->writable);
 	}
+}
+
+/* A folio of a file that is about to be in two chunks needs two pins. */
+static int pin_split_folio(struct iommufd_pages *pages, unsigned long pfn)
+{
+	struct folio *folio = pfn_folio(pfn);
+
+	if (pages->backing != IOX_BACKING_FILE || pfn == folio_pfn(folio))
+		return 0;
+	return folio_add_pins(folio, 1);
 }
 
 /* Make @index the first page of a chunk, if it is inside of one. */
@@ -193,6 +239,14 @@ static int chunk_split(struct iommufd_pages *pages, unsigned long index)
 	tail = chunk_alloc(index, nr);
 	if (!tail)
 		return -ENOMEM;
+	if (keep) {
+		int rc = pin_split_folio(pages, run_pfn(chunk->runs[i]) + keep);
+
+		if (rc) {
+			kfree(tail);
+			return rc;
+		}
+	}
 	tail->npages = chunk_last(chunk) - index + 1;
 	tail->users = chunk->users;
 	tail->nr_runs = nr;
@@ -208,83 +262,113 @@ static int chunk_split(struct iommufd_pages *pages, unsigned long index)
 	return 0;
 }
 
-/* Charge before pinning, so that a limit is never passed even for a moment. */
-static int pages_charge(struct iommufd_pages *pages, unsigned long npages)
-{
-	unsigned long limit, locked;
+/**
+ * struct pin_op - pinning a range of pages of which nothing is pinned yet
+ * @pages: the memory
+ * @index: the next page to pin
+ * @last: the last one
+ * @building: the chunk that the next page goes to; %NULL for none yet
+ * @batch: room for pointers to pages or folios
+ * @max: how many
+ */
+struct pin_op {
+	struct iommufd_pages *pages;
+	unsigned long index;
+	unsigned long last;
+	struct pin_chunk *building;
+	void **batch;
+	unsigned long max;
+};
 
-	if (pages->user) {
-		limit = task_rlimit(pages->task, RLIMIT_MEMLOCK) >> PAGE_SHIFT;
-		locked = atomic_long_read(&pages->user->locked_vm);
-		do {
-			if (locked + npages > limit)
-				return -ENOMEM;
-		} while (!atomic_long_try_cmpxchg(&pages->user->locked_vm,
-						  &locked, locked + npages));
+/* Put pinned pages in their place; @op->index goes on when there was memory. */
+static int place_pages(struct pin_op *op, unsigned long pfn,
+		       unsigned long npages)
+{
+	if (!op->building || !chunk_add(op->building, pfn, npages)) {
+		if (op->building)
+			chunk_insert(op->pages, op->building);
+		/* There are never more runs than pages left. */
+		op->building = chunk_alloc(op->index,
+					   min(op->last - op->index + 1,
+					       CHUNK_RUNS));
+		if (!op->building)
+			return -ENOMEM;
+		chunk_add(op->building, pfn, npages);
 	}
-	atomic64_add(npages, &pages->mm->pinned_vm);
+	op->index += npages;
 	return 0;
 }
 
-static void pages_uncharge(struct iommufd_pages *pages, unsigned long npages)
+static long get_user_batch(struct iommufd_pages *pages, unsigned long index,
+			   unsigned long nr, struct page **batch)
 {
-	if (pages->user)
-		atomic_long_sub(npages, &pages->user->locked_vm);
-	atomic64_sub(npages, &pages->mm->pinned_vm);
-}
-
-/* Pin up to @nr pages. Returns how many, at least one, or an errno. */
-static long pin_batch(struct iommufd_pages *pages, unsigned long index,
-		      unsigned long nr, struct page **batch)
-{
-	unsigned long addr = pages->uaddr + (index << PAGE_SHIFT);
+	unsigned long addr = pages->base + (index << PAGE_SHIFT);
+	struct mm_struct *mm = pages->owner.mm;
 	unsigned int flags = FOLL_LONGTERM;
 	int locked = 1;
 	long got;
 
 	if (pages->writable)
 		flags |= FOLL_WRITE;
+	if (mm == current->mm)
+		return pin_user_pages_fast(addr, nr, flags, batch);
 
-	if (pages->mm == current->mm) {
-		got = pin_user_pages_fast(addr, nr, flags, batch);
-	} else {
-		if (!mmget_not_zero(pages->mm))
-			return -EFAULT;
-		mmap_read_lock(pages->mm);
-		got = pin_user_pages_remote(pages->mm, addr, nr, flags, batch,
-					    &locked);
-		if (locked)
-			mmap_read_unlock(pages->mm);
-		mmput(pages->mm);
-	}
-	return got ?: -EFAULT;
+	if (!mmget_not_zero(mm))
+		return -EFAULT;
+	mmap_read_lock(mm);
+	got = pin_user_pages_remote(mm, addr, nr, flags, batch, &locked);
+	if (locked)
+		mmap_read_unlock(mm);
+	mmput(mm);
+	return got;
 }
 
-/*
- * Sort pinned pages into chunks; @left pages are wanted from @index on, which
- * bounds the runs that a chunk begun here can need. Returns how many pages have
- * found a place: fewer than @nr when memory ran out.
- */
-static unsigned long add_batch(struct iommufd_pages *pages,
-			       struct pin_chunk **building, unsigned long index,
-			       unsigned long left, struct page **batch,
-			       unsigned long nr)
+static int pin_user_batch(struct pin_op *op)
 {
-	unsigned long i;
+	struct page **batch = (struct page **)op->batch;
+	long got, i;
+	int rc;
 
-	for (i = 0; i < nr; i++) {
-		unsigned long pfn = page_to_pfn(batch[i]);
-
-		if (*building && chunk_add(*building, pfn))
-			continue;
-		if (*building)
-			chunk_insert(pages, *building);
-		*building = chunk_alloc(index + i, min(left, CHUNK_RUNS));
-		if (!*building)
-			break;
-		chunk_add(*building, pfn);
+	got = get_user_batch(op->pages, op->index,
+			     min(op->last - op->index + 1, op->max), batch);
+	if (got <= 0)
+		return got ?: -EFAULT;
+	for (i = 0; i < got; i++) {
+		rc = place_pages(op, page_to_pfn(batch[i]), 1);
+		if (rc) {
+			unpin_user_pages(batch + i, got - i);
+			return rc;
+		}
 	}
-	return i;
+	return 0;
+}
+
+static int pin_file_batch(struct pin_op *op)
+{
+	struct folio **batch = (struct folio **)op->batch;
+	loff_t base = op->pages->base;
+	pgoff_t offset;
+	long got, i;
+	int rc;
+
+	got = memfd_pin_folios(op->pages->file,
+			       base + ((loff_t)op->index << PAGE_SHIFT),
+			       base + ((loff_t)(op->last + 1) << PAGE_SHIFT) - 1,
+			       batch, op->max, &offset);
+	if (got <= 0)
+		return got ?: -EFAULT;
+	for (i = 0; i < got; i++, offset = 0) {
+		unsigned long pfn = folio_pfn(batch[i]) + (offset >> PAGE_SHIFT);
+
+		rc = place_pages(op, pfn,
+				 folio_part(batch[i], pfn,
+					    op->last - op->index + 1));
+		if (rc) {
+			unpin_folios(batch + i, got - i);
+			return rc;
+		}
+	}
+	return 0;
 }
 
 /*
@@ -294,49 +378,41 @@ static unsigned long add_batch(struct iommufd_pages *pages,
 static int pin_range(struct iommufd_pages *pages, unsigned long first,
 		     unsigned long last, unsigned long *end)
 {
-	struct page *small[BATCH_SMALL];
-	struct page **large __free(kfree) = NULL;
-	struct page **batch = small;
-	unsigned long index = first, max = BATCH_SMALL;
-	struct pin_chunk *building = NULL;
+	void *small[BATCH_SMALL];
+	void **large __free(kfree) = NULL;
+	struct pin_op op = { .pages = pages, .index = first, .last = last,
+			     .batch = small, .max = BATCH_SMALL };
 	int rc;
 
 	*end = first;
-	rc = pages_charge(pages, last - first + 1);
+	rc = iommufd_owner_charge(&pages->owner, last - first + 1);
 	if (rc)
 		return rc;
 
 	if (last - first >= BATCH_SMALL) {
-		large = kmalloc_array(BATCH_PAGES, sizeof(*large), GFP_KERNEL);
+		/* Without it, pinning only takes longer. */
+		large = kmalloc_array(BATCH_LARGE, sizeof(*large),
+				      GFP_KERNEL | __GFP_NOWARN);
 		if (large) {
-			batch = large;
-			max = BATCH_PAGES;
+			op.batch = large;
+			op.max = BATCH_LARGE;
 		}
 	}
 
-	while (index <= last) {
-		unsigned long left = last - index + 1, placed;
-		long got = pin_batch(pages, index, min(left, max), batch);
-
-		if (got < 0) {
-			rc = got;
-			break;
-		}
-		placed = add_batch(pages, &building, index, left, batch, got);
-		index += placed;
-		if (placed < got) {
-			unpin_user_pages(batch + placed, got - placed);
-			rc = -ENOMEM;
-			break;
-		}
+	while (!rc && op.index <= last) {
+		if (pages->backing == IOX_BACKING_FILE)
+			rc = pin_file_batch(&op);
+		else
+			rc = pin_user_batch(&op);
 		cond_resched();
 	}
 
-	if (building)
-		chunk_insert(pages, chunk_shrink(building));
-	*end = index;
+	if (op.building)
+		chunk_insert(pages, chunk_shrink(op.building));
+	*end = op.index;
+	pages->npinned += op.index - first;
 	if (rc)
-		pages_uncharge(pages, last - index + 1);
+		iommufd_owner_uncharge(&pages->owner, last - op.index + 1);
 	return rc;
 }
 
@@ -353,7 +429,8 @@ static void release_locked(struct iommufd_pages *pages, unsigned long first,
 			continue;
 		rb_erase(&chunk->node, &pages->chunks);
 		chunk_unpin(pages, chunk);
-		pages_uncharge(pages, chunk->npages);
+		pages->npinned -= chunk->npages;
+		iommufd_owner_uncharge(&pages->owner, chunk->npages);
 		kfree(chunk);
 		cond_resched();
 	}
@@ -401,6 +478,21 @@ int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 	if (rc && pos > first)
 		release_locked(pages, first, pos - 1);
 	return rc;
+}
+
+/**
+ * iommufd_pages_split - let users release what is before and after a page alone
+ * @pages: the memory
+ * @index: of the page; who has acquired it and the one before as one range can
+ *	release the two parts apart when this has returned 0
+ *
+ * Context: sleeps.
+ * Return: 0, or -ENOMEM.
+ */
+int iommufd_pages_split(struct iommufd_pages *pages, unsigned long index)
+{
+	guard(mutex)(&pages->lock);
+	return chunk_split(pages, index);
 }
 
 /**
@@ -457,31 +549,75 @@ int iommufd_pages_for_each_run(struct iommufd_pages *pages, unsigned long first,
 	return npages ? fn(arg, pfn, npages) : 0;
 }
 
+static struct iommufd_pages *pages_new(enum iox_backing backing,
+				       unsigned long base, bool writable,
+				       enum iommufd_account account)
+{
+	struct iommufd_pages *pages = kzalloc_obj(*pages, GFP_KERNEL_ACCOUNT);
+
+	if (!pages)
+		return NULL;
+	kref_init(&pages->kref);
+	mutex_init(&pages->lock);
+	pages->chunks = RB_ROOT;
+	pages->backing = backing;
+	pages->base = base & PAGE_MASK;
+	pages->writable = writable;
+	iommufd_owner_init(&pages->owner, account);
+	return pages;
+}
+
 /**
  * iommufd_pages_from_user - describe memory of the calling process
  * @uptr: user address of the first byte; page 0 is the one it lies in
  * @writable: devices may write to it
+ * @account: who pays when it is pinned
  *
  * Nothing is looked at or pinned until somebody acquires pages.
  *
  * Return: the memory, with one reference; -ENOMEM.
  */
-struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable)
+struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable,
+					      enum iommufd_account account)
 {
-	struct iommufd_pages *pages = kzalloc_obj(*pages, GFP_KERNEL_ACCOUNT);
+	struct iommufd_pages *pages =
+		pages_new(IOX_BACKING_USER, uptr, writable, account);
 
-	if (!pages)
+	return pages ?: ERR_PTR(-ENOMEM);
+}
+
+/**
+ * iommufd_pages_from_file - describe memory of a memfd
+ * @file: the memfd; a reference is taken
+ * @start: offset of the first byte; page 0 is the one it lies in
+ * @writable: devices may write to it; the file cannot be sealed against
+ *	writing as long as the result lives
+ * @account: who pays when it is pinned
+ *
+ * Return: the memory, with one reference; -EPERM @file may not be written to;
+ * -ENOMEM.
+ */
+struct iommufd_pages *iommufd_pages_from_file(struct file *file,
+					      unsigned long start,
+					      bool writable,
+					      enum iommufd_account account)
+{
+	struct iommufd_pages *pages;
+	int rc;
+
+	if (writable && !(file->f_mode & FMODE_WRITE))
+		return ERR_PTR(-EPERM);
+	rc = writable ? mapping_map_writable(file->f_mapping) : 0;
+	if (rc)
+		return ERR_PTR(rc);
+
+	pages = pages_new(IOX_BACKING_FILE, start, writable, account);
+	if (!pages) {
+		if (writable)
+			mapping_unmap_writable(file->f_mapping);
 		return ERR_PTR(-ENOMEM);
-	kref_init(&pages->kref);
-	mutex_init(&pages->lock);
-	pages->chunks = RB_ROOT;
-	pages->uaddr = uptr & PAGE_MASK;
-	pages->writable = writable;
-	pages->mm = current->mm;
-	mmgrab(pages->mm);
-	pages->task = get_task_struct(current->group_leader);
-	if (!capable(CAP_IPC_LOCK))
-		pages->user = get_uid(current_user());
+	}
+	pages->file = get_file(file);
 	return pages;
 }
 
@@ -490,11 +626,13 @@ static void pages_free(struct kref *kref)
 	struct iommufd_pages *pages =
 		container_of(kref, struct iommufd_pages, kref);
 
-	WARN_ON(!RB_EMPTY_ROOT(&pages->chunks));
-	if (pages->user)
-		free_uid(pages->user);
-	put_task_struct(pages->task);
-	mmdrop(pages->mm);
+	WARN_ON(!RB_EMPTY_ROOT(&pages->chunks) || pages->npinned);
+	if (pages->file) {
+		if (pages->writable)
+			mapping_unmap_writable(pages->file->f_mapping);
+		fput(pages->file);
+	}
+	iommufd_owner_release(&pages->owner);
 	mutex_destroy(&pages->lock);
 	kfree(pages);
 }

@@ -1,45 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory behind mappings: what it is, and what of it is pinned.
+ * Memory behind mappings: what it is, who pays for it, what of it is pinned.
  */
 #ifndef IOMMUFD_PAGES_H
 #define IOMMUFD_PAGES_H
 
+#include <linux/iox.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 
+struct file;
 struct mm_struct;
-struct page;
 struct task_struct;
 struct user_struct;
 
 /**
+ * enum iommufd_account - what RLIMIT_MEMLOCK of an owner limits
+ * @IOMMUFD_ACCOUNT_USER: what all processes of the user have pinned
+ * @IOMMUFD_ACCOUNT_MM: what this process has locked or pinned
+ * @IOMMUFD_ACCOUNT_NONE: nothing, the owner may lock without limit
+ */
+enum iommufd_account {
+	IOMMUFD_ACCOUNT_USER,
+	IOMMUFD_ACCOUNT_MM,
+	IOMMUFD_ACCOUNT_NONE,
+};
+
+/**
+ * struct iommufd_owner - who pays for pinned memory
+ * @mm: the process; the structure is held, not the memory
+ * @task: whose RLIMIT_MEMLOCK holds
+ * @user: whose pinned memory is counted
+ * @account: what is limited
+ */
+struct iommufd_owner {
+	struct mm_struct *mm;
+	struct task_struct *task;
+	struct user_struct *user;
+	enum iommufd_account account;
+};
+
+/**
  * struct iommufd_pages - a piece of memory that areas map
  * @kref: one for each area
- * @lock: protects @chunks
+ * @lock: protects @chunks, @npinned and @owner
  * @chunks: what is pinned, by page index; see pages.c
- * @uaddr: user address of page 0
- * @mm: whose address that is; keeps the structure, not the memory
- * @task: whose RLIMIT_MEMLOCK holds
- * @user: who is charged; %NULL when the caller may lock without limit
+ * @npinned: pages in @chunks, which @owner has been charged for
+ * @owner: who is charged
+ * @backing: what kind of memory it is
+ * @base: user address of page 0, or its offset in @file
+ * @file: held, with writers allowed if @writable; only for IOX_BACKING_FILE
  * @writable: pinned for writing
  */
 struct iommufd_pages {
 	struct kref kref;
 	struct mutex lock;
 	struct rb_root chunks;
-	unsigned long uaddr;
-	struct mm_struct *mm;
-	struct task_struct *task;
-	struct user_struct *user;
+	unsigned long npinned;
+	struct iommufd_owner owner;
+	enum iox_backing backing;
+	unsigned long base;
+	struct file *file;
 	bool writable;
 };
 
-struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable);
+struct iommufd_pages *iommufd_pages_from_user(unsigned long uptr, bool writable,
+					      enum iommufd_account account);
+struct iommufd_pages *iommufd_pages_from_file(struct file *file,
+					      unsigned long start,
+					      bool writable,
+					      enum iommufd_account account);
 void iommufd_pages_put(struct iommufd_pages *pages);
 int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 			  unsigned long last);
+int iommufd_pages_split(struct iommufd_pages *pages, unsigned long index);
 void iommufd_pages_release(struct iommufd_pages *pages, unsigned long first,
 			   unsigned long last);
 
@@ -48,5 +83,14 @@ typedef int (*iommufd_run_fn)(void *arg, unsigned long pfn,
 int iommufd_pages_for_each_run(struct iommufd_pages *pages, unsigned long first,
 			       unsigned long last, iommufd_run_fn fn,
 			       void *arg);
+
+/* account.c */
+void iommufd_owner_init(struct iommufd_owner *owner,
+			enum iommufd_account account);
+void iommufd_owner_release(struct iommufd_owner *owner);
+int iommufd_owner_charge(struct iommufd_owner *owner, unsigned long npages);
+void iommufd_owner_charge_unlimited(struct iommufd_owner *owner,
+				    unsigned long npages);
+void iommufd_owner_uncharge(struct iommufd_owner *owner, unsigned long npages);
 
 #endif

@@ -11,9 +11,11 @@
  * ULONG_MAX, and one past that does not exist.
  */
 #include <linux/align.h>
+#include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/pgtable.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 
 #include "space.h"
 
@@ -127,6 +129,14 @@ static int search_window(const struct gap_query *q, unsigned long lo,
 	}
 }
 
+/* Where IOVAs that nobody asked for by number may be */
+static const struct iova_window *
+automatic_windows(const struct iova_space *space, unsigned int *nr)
+{
+	*nr = space->allowed ? space->nr_allowed : space->nr_windows;
+	return space->allowed ?: space->windows;
+}
+
 static int space_gap(const struct iox_iova_req *req, u64 min, u64 max,
 		     u64 align, bool down, u64 *iova)
 {
@@ -137,15 +147,16 @@ static int space_gap(const struct iox_iova_req *req, u64 min, u64 max,
 		.align = max(align, req->align),
 		.offset = req->addr,
 	};
-	unsigned int i;
+	const struct iova_window *windows;
+	unsigned int nr, i;
 
 	lockdep_assert_held(&space->lock);
+	windows = automatic_windows(space, &nr);
 
 	/* IOVA 0 reads as "none" in too many places to hand it out unasked. */
 	min = max(min, 1);
-	for (i = 0; i < space->nr_windows; i++) {
-		const struct iova_window *w =
-			&space->windows[down ? space->nr_windows - 1 - i : i];
+	for (i = 0; i < nr; i++) {
+		const struct iova_window *w = &windows[down ? nr - 1 - i : i];
 		unsigned long lo = max(w->start, min);
 		unsigned long hi = min(w->last, max);
 		unsigned long found;
@@ -170,25 +181,25 @@ static int space_last_gap(const struct iox_iova_req *req, u64 min, u64 max,
 	return space_gap(req, min, max, align, true, iova);
 }
 
-static bool in_window(const struct iova_space *space, unsigned long iova,
-		      unsigned long last)
+static bool in_windows(const struct iova_window *windows, unsigned int nr,
+		       unsigned long iova, unsigned long last)
 {
 	unsigned int i;
 
-	for (i = 0; i < space->nr_windows; i++)
-		if (iova >= space->windows[i].start &&
-		    last <= space->windows[i].last)
+	for (i = 0; i < nr; i++)
+		if (iova >= windows[i].start && last <= windows[i].last)
 			return true;
 	return false;
 }
 
 static int check_free(struct iova_space *space, unsigned long iova,
-		      unsigned long length)
+		      unsigned long length, const struct iova_window *windows,
+		      unsigned int nr)
 {
 	unsigned long last;
 
 	if (check_add_overflow(iova, length - 1, &last) ||
-	    !in_window(space, iova, last))
+	    !in_windows(windows, nr, iova, last))
 		return -ERANGE;
 	if (iova_space_next(space, iova, last))
 		return -EEXIST;
@@ -197,9 +208,13 @@ static int check_free(struct iova_space *space, unsigned long iova,
 
 static int space_check(const struct iox_iova_req *req, u64 iova)
 {
+	const struct iova_window *windows;
+	unsigned int nr;
+
 	if ((iova ^ req->addr) & (req->align - 1))
 		return -EINVAL;
-	return check_free(space_of(req), iova, req->length);
+	windows = automatic_windows(space_of(req), &nr);
+	return check_free(space_of(req), iova, req->length, windows, nr);
 }
 
 static const struct iox_space_ops space_ops = {
@@ -209,18 +224,18 @@ static const struct iox_space_ops space_ops = {
 };
 
 /*
- * The built-in allocator: the lowest room, preferably where a large leaf of
- * the I/O page table can cover a large page of the memory behind it.
+ * The built-in allocator: the lowest room, aligned to the mapping's own size as
+ * far as that helps: up to a 2 MiB leaf always, to a 1 GiB leaf if there is such
+ * room. Aligned means congruent to the memory, whose large pages must fit.
  */
 static int builtin_select(const struct iox_iova_req *req, u64 *iova)
 {
-	if (req->length >= PUD_SIZE &&
+	unsigned long natural = rounddown_pow_of_two(req->length);
+
+	if (natural >= PUD_SIZE &&
 	    !space_first_gap(req, 0, U64_MAX, PUD_SIZE, iova))
 		return 0;
-	if (req->length >= PMD_SIZE &&
-	    !space_first_gap(req, 0, U64_MAX, PMD_SIZE, iova))
-		return 0;
-	return space_first_gap(req, 0, U64_MAX, req->align, iova);
+	return space_first_gap(req, 0, U64_MAX, min(natural, PMD_SIZE), iova);
 }
 
 static int select_iova(struct iox_iova_req *req, u64 *iova)
@@ -278,7 +293,8 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 			return -EINVAL;
 		if (check_add_overflow(iova, req->length - 1, &last))
 			return -EOVERFLOW;
-		rc = check_free(space, iova, req->length);
+		rc = check_free(space, iova, req->length, space->windows,
+				space->nr_windows);
 		if (rc)
 			return rc == -ERANGE ? -EINVAL : rc;
 	} else {
@@ -400,6 +416,19 @@ static int grow_windows(struct iova_space *space)
 	return 0;
 }
 
+/* Is any of a range promised to automatic IOVAs? */
+static bool is_allowed(const struct iova_space *space, unsigned long start,
+		       unsigned long last)
+{
+	unsigned int i;
+
+	for (i = 0; i < space->nr_allowed; i++)
+		if (start <= space->allowed[i].last &&
+		    last >= space->allowed[i].start)
+			return true;
+	return false;
+}
+
 /**
  * iova_space_reserve - keep mappings out of a range
  * @space: the space
@@ -407,7 +436,7 @@ static int grow_windows(struct iova_space *space)
  * @last: last IOVA, included
  * @owner: on whose behalf; several owners may reserve the same range
  *
- * Return: 0; -EADDRINUSE something is mapped there; -ENOMEM.
+ * Return: 0; -EADDRINUSE something is mapped or promised there; -ENOMEM.
  */
 int iova_space_reserve(struct iova_space *space, unsigned long start,
 		       unsigned long last, const void *owner)
@@ -424,7 +453,7 @@ int iova_space_reserve(struct iova_space *space, unsigned long start,
 	r->owner = owner;
 
 	guard(mutex)(&space->lock);
-	if (iova_space_next(space, start, last))
+	if (iova_space_next(space, start, last) || is_allowed(space, start, last))
 		return -EADDRINUSE;
 	rc = grow_windows(space);
 	if (rc)
@@ -457,6 +486,45 @@ void iova_space_unreserve(struct iova_space *space, const void *owner)
 	rebuild_windows(space);
 }
 
+static int compare_windows(const void *a, const void *b)
+{
+	const struct iova_window *x = a, *y = b;
+
+	return cmp_int(x->start, y->start);
+}
+
+/**
+ * iova_space_allow - promise where automatic IOVAs come from
+ * @space: the space
+ * @allowed: the ranges, in any order; taken over and freed with kvfree() when
+ *	0 is returned
+ * @nr: how many; with 0 there is no promise and no limit any more
+ *
+ * Return: 0; -EINVAL ranges overlap or end before they start; -EADDRINUSE one
+ * is not usable now.
+ */
+int iova_space_allow(struct iova_space *space, struct iova_window *allowed,
+		     unsigned int nr)
+{
+	unsigned int i;
+
+	sort(allowed, nr, sizeof(*allowed), compare_windows, NULL);
+	for (i = 0; i < nr; i++)
+		if (allowed[i].last < allowed[i].start ||
+		    (i && allowed[i].start <= allowed[i - 1].last))
+			return -EINVAL;
+
+	guard(mutex)(&space->lock);
+	for (i = 0; i < nr; i++)
+		if (!in_windows(space->windows, space->nr_windows,
+				allowed[i].start, allowed[i].last))
+			return -EADDRINUSE;
+	kvfree(space->allowed);
+	space->allowed = allowed;
+	space->nr_allowed = nr;
+	return 0;
+}
+
 /**
  * iova_space_init - an empty space with everything allowed
  * @space: zeroed memory
@@ -484,6 +552,7 @@ int iova_space_init(struct iova_space *space)
 void iova_space_destroy(struct iova_space *space)
 {
 	WARN_ON(space->nr_areas || !list_empty(&space->reserved));
+	kvfree(space->allowed);
 	kfree(space->windows);
 	mutex_destroy(&space->lock);
 }

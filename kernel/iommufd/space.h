@@ -63,6 +63,9 @@ struct iova_window {
  * @reserved: ranges that no mapping may touch, each with an owner
  * @windows: what is not reserved, ascending; rebuilt when @reserved changes
  * @nr_windows: how many
+ * @allowed: where automatic IOVAs come from, ascending, all inside @windows:
+ *	what would reserve any of it is refused. %NULL: from all @windows.
+ * @nr_allowed: how many
  * @align: mappings begin and end at multiples of this power of two (bytes)
  */
 struct iova_space {
@@ -72,6 +75,8 @@ struct iova_space {
 	struct list_head reserved;
 	struct iova_window *windows;
 	unsigned int nr_windows;
+	struct iova_window *allowed;
+	unsigned int nr_allowed;
 	unsigned long align;
 };
 
@@ -97,5 +102,7 @@ int iova_space_set_align(struct iova_space *space, unsigned long align);
 int iova_space_reserve(struct iova_space *space, unsigned long start,
 		       unsigned long last, const void *owner);
 void iova_space_unreserve(struct iova_space *space, const void *owner);
+int iova_space_allow(struct iova_space *space, struct iova_window *allowed,
+		     unsigned int nr);
 
 #endif

@@ -6,6 +6,9 @@ IOX_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 IOX_CACHE=${IOX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/iox}
 IOX_JOBS=${IOX_JOBS:-$(nproc)}
 
+# depmod lives where Debian does not let its users look.
+PATH=$PATH:/usr/sbin:/sbin
+
 # What a make above has to say to its own makes is nothing to the kernel's.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
@@ -84,11 +87,25 @@ minutes()
 	fi
 }
 
+# progress WHAT COUNT ESTIMATE SECONDS: one line of it.
+progress()
+{
+	if [ "$3" -gt 0 ] && [ "$2" -ge "$3" ]; then
+		say "$1: linking, $(minutes "$4") so far"
+	elif [ "$2" -ge 50 ] && [ "$3" -gt 0 ]; then
+		say "$1: $2 of about $3 objects, about $(minutes $(($4 * ($3 - $2) / $2))) left"
+	elif [ "$2" -gt 0 ]; then
+		say "$1: $2 objects, $(minutes "$4") so far"
+	else
+		say "$1: $(minutes "$4") so far"
+	fi
+}
+
 # run_logged WHAT LOG ESTIMATE COMMAND...: run COMMAND with its output in LOG; on stderr what runs, how many of
 # about ESTIMATE objects are done (0: not known) and about how long it still takes.
 run_logged()
 {
-	local what=$1 log=$2 estimate=$3 line count=0 next=10 left start=$SECONDS elapsed status
+	local what=$1 log=$2 estimate=$3 line count=0 next=10 start=$SECONDS elapsed status
 	shift 3
 
 	: >"$log"
@@ -108,14 +125,7 @@ run_logged()
 			elapsed=$((SECONDS - start))
 			[ "$elapsed" -ge "$next" ] || continue
 			next=$((elapsed + 15))
-			if [ "$count" -ge 20 ] && [ "$estimate" -gt "$count" ]; then
-				left=$((elapsed * (estimate - count) / count))
-				say "$what: $count of about $estimate objects, about $(minutes "$left") left"
-			elif [ "$count" -gt 0 ] && [ "$estimate" -gt 0 ]; then
-				say "$what: linking, $(minutes "$elapsed") so far"
-			else
-				say "$what: $(minutes "$elapsed") so far"
-			fi
+			progress "$what" "$count" "$estimate" "$elapsed"
 		done
 		return "${status:-1}"
 	}

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "buffer.h"
 
@@ -95,6 +96,19 @@ static void *buffer_hugetlb(size_t length)
 	return map_anonymous(length, MAP_HUGETLB);
 }
 
+static void *buffer_memfd(size_t length)
+{
+	int fd = memfd_create("buffer", MFD_CLOEXEC);
+	void *p;
+
+	if (fd < 0)
+		return NULL;
+	p = ftruncate(fd, length) ? MAP_FAILED :
+		mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
 void *buffer_alloc(enum buffer_kind kind, size_t length)
 {
 	switch (kind) {
@@ -102,6 +116,8 @@ void *buffer_alloc(enum buffer_kind kind, size_t length)
 		return buffer_thp(length);
 	case BUFFER_HUGETLB:
 		return buffer_hugetlb(length);
+	case BUFFER_MEMFD:
+		return buffer_memfd(round_up(length, PAGE));
 	case BUFFER_SMALL:
 		break;
 	}
@@ -110,9 +126,10 @@ void *buffer_alloc(enum buffer_kind kind, size_t length)
 
 void buffer_free(enum buffer_kind kind, void *buffer, size_t length)
 {
+	bool huge = kind == BUFFER_THP || kind == BUFFER_HUGETLB;
+
 	if (buffer)
-		munmap(buffer, round_up(length, kind == BUFFER_SMALL ?
-					PAGE : HUGE_PAGE));
+		munmap(buffer, round_up(length, huge ? HUGE_PAGE : PAGE));
 }
 
 /* One step of a 32-bit xorshift generator: never 0 for a state that is not. */

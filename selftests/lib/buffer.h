@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Memory to map: of three kinds, filled with bytes that can be told apart. */
+/* Memory to map: of several kinds, filled with bytes that can be told apart. */
 #ifndef IOX_SELFTEST_BUFFER_H
 #define IOX_SELFTEST_BUFFER_H
 
@@ -14,6 +14,7 @@ enum buffer_kind {
 	BUFFER_SMALL,		/* anonymous memory in 4 KiB pages */
 	BUFFER_THP,		/* a transparent huge page */
 	BUFFER_HUGETLB,		/* from the hugetlbfs pool, 2 MiB pages */
+	BUFFER_MEMFD,		/* a shared mapping of a memfd, 4 KiB pages */
 };
 
 /* Reads and writes; exits the process if there is no memory. */

@@ -26,6 +26,15 @@ const char *leak_check(const struct leak_mark *mark);
 /* Pages of the whole machine that are pinned for DMA right now. */
 long leak_pins(void);
 
+/*
+ * The same, but if it is not @want, waits a moment for the I/O of others to
+ * end, so that it can be compared with what there was before.
+ */
+long leak_pins_settled(long want);
+
+/* Pinned memory charged to this process, in KiB. */
+long leak_charged_kb(void);
+
 /* Unreclaimable kernel memory of the whole machine, in KiB. */
 long leak_slab_kb(void);
 

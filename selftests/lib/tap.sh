@@ -78,6 +78,8 @@ tap_run()
 			said=()
 		elif [[ $line =~ ^1\.\.([0-9]+) ]]; then
 			plan=${BASH_REMATCH[1]}
+		elif [[ $line =~ ^#\ [^\ ]+\ took\ [0-9]+\ s$ ]]; then
+			tap_note "$line"
 		elif [[ $line =~ ^tap_run:\ status\ ([0-9]+)$ ]]; then
 			status=${BASH_REMATCH[1]}
 		else

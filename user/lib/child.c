@@ -15,7 +15,8 @@ static void close_pair(int fds[2])
 	close(fds[1]);
 }
 
-static void __attribute__((noreturn)) child_main(char **argv, const sigset_t *mask, int go, int exec_errno)
+static void __attribute__((noreturn)) child_main(char **argv, const sigset_t *mask, int go,
+						 int exec_errno)
 {
 	char byte;
 	int err;
@@ -46,7 +47,10 @@ bool child_fork(struct child *c, char **argv, const sigset_t *mask)
 	}
 	c->pid = fork();
 	if (!c->pid) {
-		/* Our own copy of the writing end would keep the read below from seeing the parent's end. */
+		/*
+		 * Our own copy of the writing end would keep the read below from seeing the
+		 * parent's end.
+		 */
 		close(go[1]);
 		child_main(argv, mask, go[0], failed[1]);
 	}

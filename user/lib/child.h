@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A command that is started in two steps, so that measuring can begin before its first instruction. */
+/* A command started in two steps, so that measuring can begin before its first instruction. */
 #ifndef IOX_LIB_CHILD_H
 #define IOX_LIB_CHILD_H
 
@@ -20,7 +20,10 @@ bool child_fork(struct child *c, char **argv, const sigset_t *mask);
 /* Lets it run. 0, or the errno of exec. */
 int child_go(struct child *c);
 
-/* Waits for its end and frees what @c holds. The status as a shell would give it. A child never let go just ends. */
+/*
+ * Waits for its end and frees what @c holds. The status as a shell would give it. A child
+ * never let go just ends.
+ */
 int child_wait(struct child *c);
 
 #endif

@@ -16,8 +16,8 @@ void hist_sub(struct iox_hist *now, const struct iox_hist *before);
 __u64 hist_count(const struct iox_hist *h);
 
 /*
- * The value that @percent of all recorded ones do not exceed: the last one of its bucket, so at most 6.25 % more than
- * the exact answer and never less. 0 if @h is empty.
+ * The value that @percent of all recorded ones do not exceed: the last one of its bucket, so
+ * at most 6.25 % more than the exact answer and never less. 0 if @h is empty.
  */
 __u64 hist_percentile(const struct iox_hist *h, double percent);
 

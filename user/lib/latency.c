@@ -81,13 +81,15 @@ static int match_kernel(struct latency *l)
 	int chosen;
 
 	if (!vmlinux) {
-		msg_error("this kernel", "has no BTF", "it must be built with CONFIG_DEBUG_INFO_BTF=y");
+		msg_error("this kernel", "has no BTF",
+			  "it must be built with CONFIG_DEBUG_INFO_BTF=y");
 		return -ENOENT;
 	}
 	module = btf__load_module_btf("iommufd", vmlinux);
 	chosen = choose_programs(l, module ? module : vmlinux);
 	if (!chosen && module)
-		msg_error("iommufd", "has none of the functions to probe", "run 'iox' of the version made for this kernel");
+		msg_error("iommufd", "has none of the functions to probe",
+			  "run 'iox' of the version made for this kernel");
 	else if (!chosen)
 		msg_error("iommufd", "is not loaded", "run 'modprobe iommufd'");
 	btf__free(module);
@@ -105,13 +107,14 @@ static int load(struct latency *l, int follow_pidfd)
 	bpf_program__set_autoload(l->skel->progs.follow_fork, follow);
 	err = latency_bpf__load(l->skel);
 	if (!err && follow)
-		err = bpf_map__update_elem(l->skel->maps.followed, &follow_pidfd, sizeof(follow_pidfd), &yes,
-					   sizeof(yes), BPF_ANY);
+		err = bpf_map__update_elem(l->skel->maps.followed, &follow_pidfd,
+					   sizeof(follow_pidfd), &yes, sizeof(yes), BPF_ANY);
 	if (!err)
 		err = latency_bpf__attach(l->skel);
 	if (err)
 		msg_errno(err, "attaching the latency probes",
-			  err == -EPERM ? "run it as root" : "IOX_DEBUG=1 in the environment tells more");
+			  err == -EPERM ? "run it as root"
+					: "IOX_DEBUG=1 in the environment tells more");
 	return err;
 }
 

@@ -28,8 +28,9 @@ const char *latency_op_name(enum iox_latency_op op);
 const char *latency_op_handler(enum iox_latency_op op);
 
 /*
- * Attaches a probe to each handler that the running iommufd has. @follow_pidfd: count only that process and what it
- * forks from now on; -1: every process. NULL on failure, with the message given.
+ * Attaches a probe to each handler that the running iommufd has. @follow_pidfd: count only
+ * that process and what it forks from now on; -1: every process. NULL on failure, with the
+ * message given.
  */
 struct latency *latency_open(int follow_pidfd);
 void latency_close(struct latency *l);

@@ -9,6 +9,7 @@ const char *out_ns(char buf[OUT_NS_LEN], __u64 ns)
 	static const char *const unit[] = { "us", "ms", "s" };
 	double value = (double)ns / 1000;
 	unsigned int u = 0;
+	int digits = 0;
 
 	if (ns < 1000) {
 		snprintf(buf, OUT_NS_LEN, "%u ns", (unsigned int)ns);
@@ -19,7 +20,11 @@ const char *out_ns(char buf[OUT_NS_LEN], __u64 ns)
 		value /= 1000;
 		u++;
 	}
-	snprintf(buf, OUT_NS_LEN, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value, unit[u]);
+	if (value < 9.995)
+		digits = 2;
+	else if (value < 99.95)
+		digits = 1;
+	snprintf(buf, OUT_NS_LEN, "%.*f %s", digits, value, unit[u]);
 	return buf;
 }
 
@@ -35,7 +40,8 @@ void out_bar(FILE *f, __u64 part, __u64 whole, unsigned int width)
 
 bool out_json(FILE *f, json_object *json)
 {
-	const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(
+		json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	bool ok = text && fprintf(f, "%s\n", text) > 0 && !fflush(f);
 
 	if (!ok)

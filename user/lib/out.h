@@ -10,7 +10,10 @@
 
 #define OUT_NS_LEN 16
 
-/* @ns in the unit that reads best, three digits: "850 ns", "3.24 us", "17.0 ms", "12.3 s". Returns @buf. */
+/*
+ * @ns in the unit that reads best, three digits: "850 ns", "3.24 us", "17.0 ms", "12.3 s".
+ * Returns @buf.
+ */
 const char *out_ns(char buf[OUT_NS_LEN], __u64 ns);
 
 /* A bar of @part / @whole, padded to @width characters; what is not zero gets at least one. */

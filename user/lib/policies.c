@@ -18,7 +18,7 @@ const char *const policy_counter_name[POLICY_NR_COUNTERS] = {
 #undef NAME
 };
 
-/* What of the kernel's types we need: taken from its BTF, so that the layout may change under us. */
+/* What we need of the kernel's types: taken from its BTF, so that the layout may change. */
 struct layout {
 	__s32 value_type;	/* id of struct bpf_struct_ops_iox_iova_ops */
 	__u32 state_off;	/* of common.state in it */
@@ -27,7 +27,8 @@ struct layout {
 	__s32 ready, in_use, to_be_free;	/* enum bpf_struct_ops_state */
 };
 
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t, const char *name)
+static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
+					    const char *name)
 {
 	const struct btf_member *m = btf_members(t);
 
@@ -38,8 +39,8 @@ static const struct btf_member *find_member(const struct btf *btf, const struct 
 }
 
 /* Offset of @outer.@inner in @t, and the type of @inner; NULL if there is no such thing. */
-static const struct btf_type *find_nested(const struct btf *btf, const struct btf_type *t, const char *outer,
-					  const char *inner, __u32 *off)
+static const struct btf_type *find_nested(const struct btf *btf, const struct btf_type *t,
+					  const char *outer, const char *inner, __u32 *off)
 {
 	const struct btf_member *o = find_member(btf, t, outer), *i;
 	const struct btf_type *s;
@@ -79,7 +80,8 @@ static bool read_layout(struct layout *l)
 	const struct btf_type *value, *state = NULL, *name = NULL;
 
 	if (!btf) {
-		msg_error("this kernel", "has no BTF", "it must be built with CONFIG_DEBUG_INFO_BTF=y");
+		msg_error("this kernel", "has no BTF",
+			  "it must be built with CONFIG_DEBUG_INFO_BTF=y");
 		return false;
 	}
 	*l = (struct layout){ .ready = -1, .in_use = -1, .to_be_free = -1 };
@@ -96,7 +98,8 @@ static bool read_layout(struct layout *l)
 	btf__free(btf);
 	if (l->value_type > 0)
 		return true;
-	msg_error("this kernel", "has no IOVA policies", "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
+	msg_error("this kernel", "has no IOVA policies",
+		  "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
 	return false;
 }
 
@@ -153,7 +156,8 @@ static enum policy_state translate_state(const struct layout *l, __s32 state)
 	return state == l->to_be_free ? POLICY_LEAVING : POLICY_LOADED;
 }
 
-static int read_value(int fd, const struct layout *l, const struct bpf_map_info *info, struct policy *policy)
+static int read_value(int fd, const struct layout *l, const struct bpf_map_info *info,
+		      struct policy *policy)
 {
 	__u32 key = 0, len = l->name_len;
 	__s32 state;
@@ -186,7 +190,8 @@ static int add_map(struct policies *p, const struct layout *l, int fd)
 	__u32 len = sizeof(info);
 	int err = bpf_map_get_info_by_fd(fd, &info, &len);
 
-	if (err || info.type != BPF_MAP_TYPE_STRUCT_OPS || info.btf_vmlinux_value_type_id != (__u32)l->value_type)
+	if (err || info.type != BPF_MAP_TYPE_STRUCT_OPS ||
+	    info.btf_vmlinux_value_type_id != (__u32)l->value_type)
 		return err;
 	policy.map_id = info.id;
 	memcpy(policy.map_name, info.name, sizeof(policy.map_name));
