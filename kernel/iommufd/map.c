@@ -390,7 +390,7 @@ int iommufd_ioas_update_align(struct iommufd_ioas *ioas)
  * @ioas: the IOAS
  * @small: page by page; then mappings are aligned to pages too
  *
- * Return: 0; -EADDRINUSE something is mapped that is not so aligned; -EBUSY
+ * Return: 0; -EADDRINUSE something is mapped that is not so aligned; -EINVAL
  * something is mapped for devices already.
  */
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
@@ -402,7 +402,7 @@ int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
 	if (ioas->small_pages == small)
 		return 0;
 	if (small && !list_empty(&ioas->hwpts) && next_area(ioas, NULL))
-		return -EBUSY;
+		return -EINVAL;
 	ioas->small_pages = small;
 	rc = iova_space_set_align(&ioas->space, wanted_align(ioas));
 	if (rc)

@@ -9,12 +9,14 @@
 
 #include "core.h"
 
-/* The area that @iova is in, but does not begin */
+/* The area that @iova is in, but does not begin, if areas can be cut at all */
 static struct iommufd_area *area_around(struct iommufd_ioas *ioas,
 					unsigned long iova)
 {
 	struct iommufd_area *area;
 
+	if (!READ_ONCE(ioas->small_pages))
+		return NULL;
 	guard(mutex)(&ioas->space.lock);
 	area = iova_space_next(&ioas->space, iova, iova);
 	if (!area || area->state != AREA_LIVE || area->iova == iova)
@@ -68,7 +70,7 @@ static int split_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 
 /**
  * iommufd_ioas_split - let an area begin at an IOVA, if one goes across it
- * @ioas: maps small pages only
+ * @ioas: nothing happens unless it maps small pages
  * @iova: where
  *
  * Context: sleeps; waits for maps and unmaps in flight if there is something to

@@ -175,7 +175,7 @@ static int split_ends(struct iommufd_ioas *ioas, unsigned long iova,
 	return rc;
 }
 
-/* As type 1 does it: what is cut off of a mapping goes, the rest stays. */
+/* As v1 does it: what is cut off of a mapping goes, the rest stays. */
 static int cut_out(struct iommufd_ioas *ioas, unsigned long iova,
 		   unsigned long last)
 {
@@ -199,11 +199,9 @@ static int unmap_some(struct iommufd_ioas *ioas,
 		unmap->size = 0;
 		return -EOVERFLOW;
 	}
-	if (READ_ONCE(ioas->small_pages)) {
-		rc = cut_out(ioas, unmap->iova, last);
-		if (rc)
-			return rc;
-	}
+	rc = cut_out(ioas, unmap->iova, last);
+	if (rc)
+		return rc;
 	rc = iommufd_unmap_range(ioas, unmap->iova, last, &bytes);
 	unmap->size = bytes;
 	return rc;

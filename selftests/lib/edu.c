@@ -44,12 +44,10 @@ int edu_open(struct edu *edu)
 	return edu->fd < 0 ? edu->fd : 0;
 }
 
-int edu_start(struct edu *edu, int iommufd)
+int edu_map_bar(struct edu *edu)
 {
-	int err = vfio_bind(edu->fd, iommufd, &edu->id);
+	int err;
 
-	if (err)
-		return err;
 	err = vfio_map_bar(edu->fd, VFIO_PCI_BAR0_REGION_INDEX, &edu->bar,
 			   &edu->bar_size);
 	if (err) {
@@ -57,6 +55,11 @@ int edu_start(struct edu *edu, int iommufd)
 		return err;
 	}
 	return vfio_bus_master(edu->fd, true);
+}
+
+int edu_start(struct edu *edu, int iommufd)
+{
+	return vfio_bind(edu->fd, iommufd, &edu->id) ?: edu_map_bar(edu);
 }
 
 int edu_setup(struct edu *edu, int iommufd, __u32 ioas)

@@ -133,6 +133,22 @@ int vfio_open(const char *name)
 	return fd;
 }
 
+int vfio_group_open(const char *name)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu_group", name);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return -errno;
+	target[length] = 0;
+	snprintf(path, sizeof(path), "/dev/vfio%s", strrchr(target, '/'));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int vfio_bind(int device_fd, int iommufd, __u32 *device_id)
 {
 	struct vfio_device_bind_iommufd cmd = {

@@ -18,6 +18,9 @@
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
 
+/* Opens the /dev/vfio/N of the device's group; returns a file descriptor. */
+int vfio_group_open(const char *name);
+
 /* Makes vfio-pci the driver of a PCI device, whichever it has now. */
 int vfio_pci_claim(const char *name);
 
