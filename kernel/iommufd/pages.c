@@ -24,6 +24,7 @@
 #include <linux/slab.h>
 
 #include "pages.h"
+#include "selftest.h"
 
 #define RUN_LEN_BITS 24
 #define RUN_LEN_MAX (BIT(RUN_LEN_BITS) - 1)
@@ -371,6 +372,16 @@ static int pin_file_batch(struct pin_op *op)
 	return 0;
 }
 
+static int pin_batch(struct pin_op *op)
+{
+	/* Of what pinning needs inside, hardly anything can be made to fail. */
+	if (iommufd_test_should_fail())
+		return -EFAULT;
+	if (op->pages->backing == IOX_BACKING_FILE)
+		return pin_file_batch(op);
+	return pin_user_batch(op);
+}
+
 /*
  * Pin [first, last], of which nothing is pinned yet, with one user. On failure
  * what has been pinned stays, and *end says where it ends (one past).
@@ -395,15 +406,13 @@ static int pin_range(struct iommufd_pages *pages, unsigned long first,
 				      GFP_KERNEL | __GFP_NOWARN);
 		if (large) {
 			op.batch = large;
-			op.max = BATCH_LARGE;
+			op.max = iommufd_test_clamp(BATCH_LARGE,
+						    sizeof(*large));
 		}
 	}
 
 	while (!rc && op.index <= last) {
-		if (pages->backing == IOX_BACKING_FILE)
-			rc = pin_file_batch(&op);
-		else
-			rc = pin_user_batch(&op);
+		rc = pin_batch(&op);
 		cond_resched();
 	}
 
