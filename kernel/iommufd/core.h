@@ -12,6 +12,7 @@
  *	ioas->access_lock	who is told about unmaps
  *	ioas->domains_rwsem	which domains an IOAS fills
  *	pages->lock		what is pinned of one piece of memory
+ *	dma-buf reservation	what is mapped of another driver's memory
  *	space->lock		which IOVAs are taken, and by what
  *
  * mmap_lock is taken under pages->lock, never the other way round.
@@ -82,6 +83,9 @@ static inline int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t len)
 	len = min_t(size_t, len, ucmd->user_size);
 	return copy_to_user(ucmd->ubuffer, ucmd->cmd, len) ? -EFAULT : 0;
 }
+
+/* main.c */
+struct device *iommufd_misc_device(void);
 
 /*
  * Objects (object.c).

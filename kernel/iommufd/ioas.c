@@ -2,6 +2,7 @@
 /*
  * ioctls on I/O address spaces: arguments in, answers out.
  */
+#include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -45,6 +46,8 @@ void iommufd_ioas_destroy(struct iommufd_object *obj)
 
 	/* No domain and no access is left: this frees records, and cannot fail. */
 	WARN_ON(iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes));
+	/* On its own behalf: tests do that. */
+	iova_space_unreserve(&ioas->space, ioas);
 	iova_space_destroy(&ioas->space);
 
 	xa_lock(&ioas->ictx->objects);
@@ -326,6 +329,29 @@ int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
 	return map_pages(ioas, &args, pages);
 }
 
+static struct iommufd_pages *
+pages_from_fd(struct iommufd_ctx *ictx, const struct iommu_ioas_map_file *cmd)
+{
+	bool writable = cmd->flags & IOMMU_IOAS_MAP_WRITEABLE;
+	struct dma_buf *dmabuf = ERR_PTR(-EINVAL);
+	struct iommufd_pages *pages;
+
+	if (IS_ENABLED(CONFIG_DMA_SHARED_BUFFER))
+		dmabuf = dma_buf_get(cmd->fd);
+	if (!IS_ERR(dmabuf)) {
+		pages = iommufd_pages_from_dmabuf(dmabuf, cmd->start,
+						  cmd->length, writable);
+		dma_buf_put(dmabuf);
+		return pages;
+	}
+
+	CLASS(fd, file)(cmd->fd);
+	if (fd_empty(file))
+		return ERR_PTR(-EBADF);
+	return iommufd_pages_from_file(fd_file(file), cmd->start, writable,
+				       READ_ONCE(ictx->account));
+}
+
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_map_file *cmd = ucmd->cmd;
@@ -343,12 +369,7 @@ int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
 	if (rc)
 		return rc;
 
-	CLASS(fd, file)(cmd->fd);
-	if (fd_empty(file))
-		return -EBADF;
-	pages = iommufd_pages_from_file(fd_file(file), cmd->start,
-					cmd->flags & IOMMU_IOAS_MAP_WRITEABLE,
-					READ_ONCE(ucmd->ictx->account));
+	pages = pages_from_fd(ucmd->ictx, cmd);
 	if (IS_ERR(pages))
 		return PTR_ERR(pages);
 	return map_and_respond(ucmd, &args, pages, &cmd->iova, sizeof(*cmd));

@@ -257,6 +257,14 @@ static struct miscdevice iommufd_misc = {
 	.mode = 0660,
 };
 
+/**
+ * iommufd_misc_device - the device behind /dev/iommu, for those who want one
+ */
+struct device *iommufd_misc_device(void)
+{
+	return iommufd_misc.this_device;
+}
+
 /* For programs that know vfio type 1: the same files under vfio's name */
 static struct miscdevice vfio_misc = {
 	.name = "vfio",

@@ -77,6 +77,8 @@ static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
 
 static void release_area(struct iommufd_area *area)
 {
+	if (area->pages->dmabuf)
+		return;
 	iommufd_pages_release(area->pages, area_first_page(area),
 			      area_last_page(area));
 }
@@ -88,6 +90,8 @@ static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
 			     .step = ioas->small_pages ? 1 : ULONG_MAX };
 	int rc;
 
+	if (area->pages->dmabuf)
+		return iommufd_dmabuf_fill(area->pages->dmabuf, domain, area);
 	rc = iommufd_pages_acquire(area->pages, area_first_page(area),
 				   area_last_page(area));
 	if (rc)
@@ -112,6 +116,10 @@ static void unmap_area_fast(struct iommu_domain *domain,
 {
 	unsigned long length = iommufd_area_length(area);
 
+	if (area->pages->dmabuf) {
+		iommufd_dmabuf_empty(area->pages->dmabuf, domain, area);
+		return;
+	}
 	WARN_ON(iommu_unmap_fast(domain, area->iova, length, gather) != length);
 }
 

@@ -17,6 +17,7 @@
  */
 #include <linux/cleanup.h>
 #include <linux/file.h>
+#include <linux/dma-buf.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -24,6 +25,7 @@
 #include <linux/slab.h>
 
 #include "pages.h"
+#include "selftest.h"
 
 #define RUN_LEN_BITS 24
 #define RUN_LEN_MAX (BIT(RUN_LEN_BITS) - 1)
@@ -371,6 +373,16 @@ static int pin_file_batch(struct pin_op *op)
 	return 0;
 }
 
+static int pin_batch(struct pin_op *op)
+{
+	/* Of what pinning needs inside, hardly anything can be made to fail. */
+	if (iommufd_test_should_fail())
+		return -EFAULT;
+	if (op->pages->backing == IOX_BACKING_FILE)
+		return pin_file_batch(op);
+	return pin_user_batch(op);
+}
+
 /*
  * Pin [first, last], of which nothing is pinned yet, with one user. On failure
  * what has been pinned stays, and *end says where it ends (one past).
@@ -395,15 +407,13 @@ static int pin_range(struct iommufd_pages *pages, unsigned long first,
 				      GFP_KERNEL | __GFP_NOWARN);
 		if (large) {
 			op.batch = large;
-			op.max = BATCH_LARGE;
+			op.max = iommufd_test_clamp(BATCH_LARGE,
+						    sizeof(*large));
 		}
 	}
 
 	while (!rc && op.index <= last) {
-		if (pages->backing == IOX_BACKING_FILE)
-			rc = pin_file_batch(&op);
-		else
-			rc = pin_user_batch(&op);
+		rc = pin_batch(&op);
 		cond_resched();
 	}
 
@@ -444,7 +454,8 @@ static void release_locked(struct iommufd_pages *pages, unsigned long first,
  *
  * Context: sleeps; takes mmap_lock of the memory's owner.
  * Return: 0; -ENOMEM, also for RLIMIT_MEMLOCK; -EFAULT not mapped, not
- * writable, or the process is gone; other errnos of pin_user_pages().
+ * writable, or the process is gone; -EINVAL memory of another driver; other
+ * errnos of pin_user_pages().
  * Nothing has changed on failure.
  */
 int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
@@ -454,6 +465,8 @@ int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 	struct pin_chunk *chunk;
 	int rc;
 
+	if (pages->dmabuf)
+		return -EINVAL;
 	guard(mutex)(&pages->lock);
 	rc = chunk_split(pages, first) ?: chunk_split(pages, last + 1);
 	if (rc)
@@ -487,10 +500,13 @@ int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
  *	release the two parts apart when this has returned 0
  *
  * Context: sleeps.
- * Return: 0, or -ENOMEM.
+ * Return: 0; -ENOMEM; -EINVAL memory of another driver.
  */
 int iommufd_pages_split(struct iommufd_pages *pages, unsigned long index)
 {
+	/* What is mapped of a dma-buf is taken away in one piece. */
+	if (pages->dmabuf)
+		return -EINVAL;
 	guard(mutex)(&pages->lock);
 	return chunk_split(pages, index);
 }
@@ -621,6 +637,41 @@ struct iommufd_pages *iommufd_pages_from_file(struct file *file,
 	return pages;
 }
 
+/**
+ * iommufd_pages_from_dmabuf - describe memory that another driver exports
+ * @file: the dma-buf; a reference is taken
+ * @start: offset of the first byte; page 0 is the one it lies in
+ * @length: bytes
+ * @writable: devices may write to it
+ *
+ * Nobody pays for it, since it is the exporter who has it.
+ *
+ * Return: the memory, with one reference; -EINVAL @file is not that long;
+ * -ENOMEM; or an errno of iommufd_dmabuf_attach().
+ */
+struct iommufd_pages *iommufd_pages_from_dmabuf(struct dma_buf *file,
+						unsigned long start,
+						unsigned long length,
+						bool writable)
+{
+	struct iommufd_dmabuf *dmabuf;
+	struct iommufd_pages *pages;
+
+	if (start + length > file->size)
+		return ERR_PTR(-EINVAL);
+	dmabuf = iommufd_dmabuf_attach(file);
+	if (IS_ERR(dmabuf))
+		return ERR_CAST(dmabuf);
+	pages = pages_new(IOX_BACKING_DMABUF, start, writable,
+			  IOMMUFD_ACCOUNT_NONE);
+	if (!pages) {
+		iommufd_dmabuf_detach(dmabuf);
+		return ERR_PTR(-ENOMEM);
+	}
+	pages->dmabuf = dmabuf;
+	return pages;
+}
+
 static void pages_free(struct kref *kref)
 {
 	struct iommufd_pages *pages =
@@ -632,6 +683,8 @@ static void pages_free(struct kref *kref)
 			mapping_unmap_writable(pages->file->f_mapping);
 		fput(pages->file);
 	}
+	if (pages->dmabuf)
+		iommufd_dmabuf_detach(pages->dmabuf);
 	iommufd_owner_release(&pages->owner);
 	mutex_destroy(&pages->lock);
 	kfree(pages);

@@ -5,12 +5,17 @@
 #ifndef IOMMUFD_PAGES_H
 #define IOMMUFD_PAGES_H
 
+#include <linux/err.h>
 #include <linux/iox.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 
+struct dma_buf;
 struct file;
+struct iommu_domain;
+struct iommufd_area;
+struct iommufd_dmabuf;
 struct mm_struct;
 struct task_struct;
 struct user_struct;
@@ -50,6 +55,8 @@ struct iommufd_owner {
  * @owner: who is charged
  * @backing: what kind of memory it is
  * @base: user address of page 0, or its offset in @file
+ * @dmabuf: the memory of another driver, held; only for IOX_BACKING_DMABUF.
+ *	It is never acquired
  * @file: held, with writers allowed if @writable; only for IOX_BACKING_FILE
  * @writable: pinned for writing
  */
@@ -62,6 +69,7 @@ struct iommufd_pages {
 	enum iox_backing backing;
 	unsigned long base;
 	struct file *file;
+	struct iommufd_dmabuf *dmabuf;
 	bool writable;
 };
 
@@ -71,6 +79,10 @@ struct iommufd_pages *iommufd_pages_from_file(struct file *file,
 					      unsigned long start,
 					      bool writable,
 					      enum iommufd_account account);
+struct iommufd_pages *iommufd_pages_from_dmabuf(struct dma_buf *file,
+						unsigned long start,
+						unsigned long length,
+						bool writable);
 void iommufd_pages_put(struct iommufd_pages *pages);
 int iommufd_pages_acquire(struct iommufd_pages *pages, unsigned long first,
 			  unsigned long last);
@@ -83,6 +95,40 @@ typedef int (*iommufd_run_fn)(void *arg, unsigned long pfn,
 int iommufd_pages_for_each_run(struct iommufd_pages *pages, unsigned long first,
 			       unsigned long last, iommufd_run_fn fn,
 			       void *arg);
+
+/* dmabuf.c */
+#ifdef CONFIG_DMA_SHARED_BUFFER
+struct iommufd_dmabuf *iommufd_dmabuf_attach(struct dma_buf *file);
+void iommufd_dmabuf_detach(struct iommufd_dmabuf *dmabuf);
+int iommufd_dmabuf_fill(struct iommufd_dmabuf *dmabuf,
+			struct iommu_domain *domain,
+			const struct iommufd_area *area);
+void iommufd_dmabuf_empty(struct iommufd_dmabuf *dmabuf,
+			  struct iommu_domain *domain,
+			  const struct iommufd_area *area);
+#else
+static inline struct iommufd_dmabuf *iommufd_dmabuf_attach(struct dma_buf *file)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline void iommufd_dmabuf_detach(struct iommufd_dmabuf *dmabuf)
+{
+}
+
+static inline int iommufd_dmabuf_fill(struct iommufd_dmabuf *dmabuf,
+				      struct iommu_domain *domain,
+				      const struct iommufd_area *area)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_dmabuf_empty(struct iommufd_dmabuf *dmabuf,
+					struct iommu_domain *domain,
+					const struct iommufd_area *area)
+{
+}
+#endif
 
 /* account.c */
 void iommufd_owner_init(struct iommufd_owner *owner,

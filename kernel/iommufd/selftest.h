@@ -6,6 +6,8 @@
 #ifndef IOMMUFD_SELFTEST_H
 #define IOMMUFD_SELFTEST_H
 
+#include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 struct device;

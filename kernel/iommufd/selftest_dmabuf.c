@@ -5,7 +5,6 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
-#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "selftest_mock.h"
@@ -157,5 +156,3 @@ int iommufd_test_dmabuf_revoke(struct iommufd_ucmd *ucmd)
 	dma_buf_put(dmabuf);
 	return rc;
 }
-
-MODULE_IMPORT_NS("DMA_BUF");

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What a guest gets of the mock IOMMU: domains of its own, whose IOTLB is an
- * array, and a vIOMMU with queues and a page of registers.
+ * array, and a vIOMMU with queues and registers.
  */
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
 #include "selftest_mock.h"
+
+/* More than a page, so that a test can ask for less of it */
+#define REGISTERS_ORDER 1
+#define REGISTERS_LENGTH (PAGE_SIZE << REGISTERS_ORDER)
 
 /**
  * struct mock_viommu - a guest's share of the mock IOMMU
@@ -14,7 +18,7 @@
  * @parent: what the guest's physical addresses are translated by
  * @lock: protects @queues
  * @queues: by index
- * @registers: a page that user space maps; %NULL when it gave no data
+ * @registers: what user space may map; %NULL when it gave no data
  * @mmap_offset: where
  */
 struct mock_viommu {
@@ -295,7 +299,7 @@ static void free_registers(struct mock_viommu *mock)
 	if (!mock->registers)
 		return;
 	iommufd_viommu_destroy_mmap(&mock->core, mock->mmap_offset);
-	free_page((unsigned long)mock->registers);
+	free_pages((unsigned long)mock->registers, REGISTERS_ORDER);
 	mock->registers = NULL;
 }
 
@@ -328,20 +332,22 @@ static int make_registers(struct mock_viommu *mock,
 {
 	int rc;
 
-	mock->registers = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	mock->registers = (u32 *)__get_free_pages(GFP_KERNEL_ACCOUNT |
+							  __GFP_ZERO,
+						  REGISTERS_ORDER);
 	if (!mock->registers)
 		return -ENOMEM;
 	mock->registers[0] = data->in_data;
 	rc = iommufd_viommu_alloc_mmap(&mock->core, virt_to_phys(mock->registers),
-				       PAGE_SIZE, &mock->mmap_offset);
+				       REGISTERS_LENGTH, &mock->mmap_offset);
 	if (rc) {
-		free_page((unsigned long)mock->registers);
+		free_pages((unsigned long)mock->registers, REGISTERS_ORDER);
 		mock->registers = NULL;
 		return rc;
 	}
 	data->out_data = data->in_data;
 	data->out_mmap_offset = mock->mmap_offset;
-	data->out_mmap_length = PAGE_SIZE;
+	data->out_mmap_length = REGISTERS_LENGTH;
 	return 0;
 }
 
