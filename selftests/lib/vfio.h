@@ -18,6 +18,10 @@
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
 
+/* Finds another one for each @index; 0 is the first. */
+int pci_find_nth(unsigned int vendor, unsigned int device, int index,
+		 char name[PCI_NAME_SIZE]);
+
 /* Makes vfio-pci the driver of a PCI device, whichever it has now. */
 int vfio_pci_claim(const char *name);
 
