@@ -244,17 +244,23 @@ static bool mock_capable(struct device *dev, enum iommu_cap cap)
 static void *mock_hw_info(struct device *dev, u32 *length,
 			  enum iommu_hw_info_type *type)
 {
-	struct iommu_test_hw_info *info;
+	const struct iommu_test_hw_info told = {
+		.test_reg = IOMMU_HW_INFO_SELFTEST_REGVAL,
+	};
+	void *info;
 
-	if (*type != IOMMU_HW_INFO_TYPE_DEFAULT &&
-	    *type != IOMMU_HW_INFO_TYPE_SELFTEST)
+	switch (*type) {
+	case IOMMU_HW_INFO_TYPE_DEFAULT:
+	case IOMMU_HW_INFO_TYPE_SELFTEST:
+		break;
+	default:
 		return ERR_PTR(-EOPNOTSUPP);
-	info = kzalloc_obj(*info);
+	}
+	info = kmemdup(&told, sizeof(told), GFP_KERNEL);
 	if (!info)
 		return ERR_PTR(-ENOMEM);
-	info->test_reg = IOMMU_HW_INFO_SELFTEST_REGVAL;
-	*length = sizeof(*info);
 	*type = IOMMU_HW_INFO_TYPE_SELFTEST;
+	*length = sizeof(told);
 	return info;
 }
 
