@@ -397,7 +397,7 @@ static int set_dirty_from_user(struct iommu_domain *domain,
 	if (!mock_domain_is_paging(domain) ||
 	    !to_mock_domain(domain)->tracking)
 		return -EINVAL;
-	bitmap = kvzalloc(BITS_TO_LONGS(nbits) * sizeof(*bitmap),
+	bitmap = kvcalloc(BITS_TO_LONGS(nbits), sizeof(*bitmap),
 			  GFP_KERNEL_ACCOUNT);
 	if (!bitmap)
 		return -ENOMEM;
