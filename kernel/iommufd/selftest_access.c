@@ -16,7 +16,7 @@
 /**
  * struct test_access - what is behind a test access's file
  * @access: the core's
- * @lock: protects @items and @next_id
+ * @lock: protects @items and @next_id; held while a range is pinned
  * @items: ranges that are pinned
  * @next_id: of the next one
  */
@@ -86,15 +86,19 @@ static const struct file_operations test_access_fops = {
 	.release = test_access_release,
 };
 
-DEFINE_CLASS(test_access_file, struct file *, if (!IS_ERR(_T)) fput(_T), ({
-		struct file *filp = fget(fd);
+static struct file *test_access_get(int fd)
+{
+	struct file *filp = fget(fd);
 
-		if (filp && filp->f_op != &test_access_fops) {
-			fput(filp);
-			filp = NULL;
-		}
-		filp ?: ERR_PTR(-EBADF);
-	}), int fd)
+	if (filp && filp->f_op == &test_access_fops)
+		return filp;
+	if (filp)
+		fput(filp);
+	return ERR_PTR(-EBADF);
+}
+
+DEFINE_CLASS(test_access_file, struct file *, if (!IS_ERR(_T)) fput(_T),
+	     test_access_get(fd), int fd)
 
 static struct test_access *test_access_new(struct iommufd_ctx *ictx,
 					   const struct iommufd_access_ops *ops,

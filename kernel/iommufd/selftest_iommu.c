@@ -63,10 +63,14 @@ int mock_iopf_switch(struct device *dev, struct iommu_domain *domain,
 	return 0;
 }
 
+static bool can_track(struct device *dev)
+{
+	return !(to_mock_dev(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
+}
+
 static bool domain_suits(const struct iommu_domain *domain, struct device *dev)
 {
-	return !domain->dirty_ops ||
-	       !(to_mock_dev(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
+	return !domain->dirty_ops || can_track(dev);
 }
 
 static void forget_viommu(struct device *dev)
@@ -205,8 +209,7 @@ paging_alloc(struct device *dev, u32 flags,
 	int rc;
 
 	if (flags & ~DOMAIN_FLAGS ||
-	    (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
-	     to_mock_dev(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY))
+	    (flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING && !can_track(dev)))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (user_data) {
 		rc = iommu_copy_struct_from_user(&cfg, user_data,
@@ -231,33 +234,25 @@ paging_alloc(struct device *dev, u32 flags,
 
 static bool mock_capable(struct device *dev, enum iommu_cap cap)
 {
-	switch (cap) {
-	case IOMMU_CAP_CACHE_COHERENCY:
-		return true;
-	case IOMMU_CAP_DIRTY_TRACKING:
-		return !(to_mock_dev(dev)->flags & MOCK_FLAGS_DEVICE_NO_DIRTY);
-	default:
-		return false;
-	}
+	if (cap == IOMMU_CAP_DIRTY_TRACKING)
+		return can_track(dev);
+	return cap == IOMMU_CAP_CACHE_COHERENCY;
 }
 
 static void *mock_hw_info(struct device *dev, u32 *length,
 			  enum iommu_hw_info_type *type)
 {
-	const struct iommu_test_hw_info told = {
+	const struct iommu_test_hw_info info = {
 		.test_reg = IOMMU_HW_INFO_SELFTEST_REGVAL,
 	};
-	void *info;
+	bool known = *type == IOMMU_HW_INFO_TYPE_DEFAULT ||
+		     *type == IOMMU_HW_INFO_TYPE_SELFTEST;
 
-	/* Its own kind, or whichever there is */
-	if (*type && *type != IOMMU_HW_INFO_TYPE_SELFTEST)
+	if (!known)
 		return ERR_PTR(-EOPNOTSUPP);
-	info = kmemdup(&told, sizeof(told), GFP_KERNEL);
-	if (!info)
-		return ERR_PTR(-ENOMEM);
 	*type = IOMMU_HW_INFO_TYPE_SELFTEST;
-	*length = sizeof(told);
-	return info;
+	*length = sizeof(info);
+	return kmemdup(&info, sizeof(info), GFP_KERNEL) ?: ERR_PTR(-ENOMEM);
 }
 
 static struct iommu_device *mock_probe(struct device *dev)
