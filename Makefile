@@ -30,7 +30,7 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo test kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
+.PHONY: all demo test bench kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
 all: kernel bpf user selftests
@@ -40,6 +40,9 @@ demo: all
 
 test: all
 	@scripts/test
+
+bench: all
+	@scripts/bench $(BENCH)
 
 setup:
 	@scripts/setup
@@ -101,6 +104,7 @@ clean:
 help:
 	@echo 'make demo             boot the iox kernel in a VM and see it at work (sets up and builds all it needs)'
 	@echo 'make test             run all tests; the last line of output is the sum'
+	@echo 'make bench            compare with the stock kernel; BENCH="--quick map/thp" passes options on'
 	@echo
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'

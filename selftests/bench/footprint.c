@@ -12,7 +12,14 @@
  */
 static int times(enum memory_kind kind)
 {
-	return kind == MEMORY_SCATTERED || kind == MEMORY_FILE_SMALL ? 4 : 64;
+	switch (kind) {
+	case MEMORY_THP:
+	case MEMORY_HUGETLB:
+	case MEMORY_FILE:
+		return 64;
+	default:
+		return 4;
+	}
 }
 
 struct usage {
