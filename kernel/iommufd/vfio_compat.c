@@ -96,33 +96,37 @@ static void set_vfio_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	xa_unlock(&ictx->objects);
 }
 
+static int choose_vfio_ioas(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_ioas *ioas = iommufd_ioas_lookup(ictx, id);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	/* Destroying it waits for this call, and then clears it. */
+	set_vfio_ioas(ictx, ioas);
+	iommufd_object_put(ictx, &ioas->obj);
+	return 0;
+}
+
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_vfio_ioas *cmd = ucmd->cmd;
-	struct iommufd_ioas *ioas;
-	int rc;
+	struct iommufd_ctx *ictx = ucmd->ictx;
+	int rc = -EOPNOTSUPP;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
-
-	switch (cmd->op) {
-	case IOMMU_VFIO_IOAS_GET:
-		rc = iommufd_vfio_compat_ioas_get_id(ucmd->ictx, &cmd->ioas_id);
+		return rc;
+	if (cmd->op == IOMMU_VFIO_IOAS_SET)
+		return choose_vfio_ioas(ictx, cmd->ioas_id);
+	if (cmd->op == IOMMU_VFIO_IOAS_GET) {
+		rc = iommufd_vfio_compat_ioas_get_id(ictx, &cmd->ioas_id);
 		return rc ?: iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-	case IOMMU_VFIO_IOAS_SET:
-		/* Destroying it waits for this call, and then clears it. */
-		ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
-		if (IS_ERR(ioas))
-			return PTR_ERR(ioas);
-		set_vfio_ioas(ucmd->ictx, ioas);
-		iommufd_object_put(ucmd->ictx, &ioas->obj);
-		return 0;
-	case IOMMU_VFIO_IOAS_CLEAR:
-		set_vfio_ioas(ucmd->ictx, NULL);
-		return 0;
-	default:
-		return -EOPNOTSUPP;
 	}
+	if (cmd->op == IOMMU_VFIO_IOAS_CLEAR) {
+		set_vfio_ioas(ictx, NULL);
+		rc = 0;
+	}
+	return rc;
 }
 
 /* The compatibility IOAS for the length of a call, or -ENODEV */

@@ -47,7 +47,8 @@ void check(int error, const char *what);
 /* --- memory to map --------------------------------------------------------- */
 
 enum memory_kind {
-	MEMORY_SCATTERED,	/* 4 KiB pages, no two neighbours contiguous */
+	MEMORY_SMALL,		/* 4 KiB pages, as they come */
+	MEMORY_SCATTERED,	/* the same, no two neighbours contiguous */
 	MEMORY_THP,
 	MEMORY_HUGETLB,		/* by user address */
 	MEMORY_FILE,		/* a memfd of 2 MiB pages, by file */

@@ -20,7 +20,8 @@ static void measure(const char *name, unsigned int areas)
 	int rc;
 
 	pages = buffer_small(2 * PAGE);
-	pages[0] = pages[PAGE] = 1;
+	pages[0] = 1;
+	pages[PAGE] = 1;
 	rig_open(&rig, 1, true);
 	for (unsigned int i = 0; i < areas; i++)
 		check(ioas_map_fixed(rig.fd, rig.ioas[0], pages, PAGE,

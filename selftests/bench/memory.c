@@ -10,6 +10,7 @@
 #include "bench.h"
 
 static const char * const names[MEMORY_KINDS] = {
+	[MEMORY_SMALL] = "small",
 	[MEMORY_SCATTERED] = "scattered",
 	[MEMORY_THP] = "thp",
 	[MEMORY_HUGETLB] = "hugetlb",
@@ -62,6 +63,10 @@ void memory_open(struct memory *memory, enum memory_kind kind, size_t length)
 		err(1, "no pool of huge pages");
 
 	switch (kind) {
+	case MEMORY_SMALL:
+		memory->va = buffer_small(length);
+		touch(memory->va, length, PAGE);
+		return;
 	case MEMORY_SCATTERED:
 		memory->va = buffer_small(length);
 		touch_scattered(memory->va, length);
