@@ -83,6 +83,16 @@ enum {
 };
 
 enum {
+	AMDV1PT_FMT_PR = 1ULL,
+	AMDV1PT_FMT_D = 64ULL,
+	AMDV1PT_FMT_NEXT_LEVEL = 3584ULL,
+	AMDV1PT_FMT_OA = 4503599627366400ULL,
+	AMDV1PT_FMT_FC = 1152921504606846976ULL,
+	AMDV1PT_FMT_IR = 2305843009213693952ULL,
+	AMDV1PT_FMT_IW = 4611686018427387904ULL,
+};
+
+enum {
 	AML_FIELD_ACCESS_ANY = 0,
 	AML_FIELD_ACCESS_BYTE = 1,
 	AML_FIELD_ACCESS_WORD = 2,
@@ -4034,6 +4044,11 @@ enum {
 };
 
 enum {
+	PT_FEAT_AMDV1_ENCRYPT_TABLES = 7,
+	PT_FEAT_AMDV1_FORCE_COHERENCE = 8,
+};
+
+enum {
 	PT_FEAT_VTDSS_FORCE_COHERENCE = 7,
 	PT_FEAT_VTDSS_FORCE_WRITEABLE = 8,
 };
@@ -4043,23 +4058,43 @@ enum {
 };
 
 enum {
-	PT_MAX_OUTPUT_ADDRESS_LG2 = 52ULL,
-	PT_MAX_VA_ADDRESS_LG2 = 57ULL,
 	PT_ITEM_WORD_SIZE = 8ULL,
-	PT_MAX_TOP_LEVEL = 4ULL,
+	PT_MAX_VA_ADDRESS_LG2 = 64ULL,
+	PT_MAX_OUTPUT_ADDRESS_LG2 = 52ULL,
+	PT_MAX_TOP_LEVEL = 5ULL,
 	PT_GRANULE_LG2SZ = 12ULL,
 	PT_TABLEMEM_LG2SZ = 12ULL,
-	PT_TOP_PHYS_MASK = 18446744073709547520ULL,
+	PT_TOP_PHYS_MASK = 4503599627366400ULL,
 };
 
 enum {
-	PT_MAX_OUTPUT_ADDRESS_LG2___2 = 52ULL,
-	PT_MAX_VA_ADDRESS_LG2___2 = 57ULL,
 	PT_ITEM_WORD_SIZE___2 = 8ULL,
+	PT_MAX_VA_ADDRESS_LG2___2 = 56ULL,
+	PT_MAX_OUTPUT_ADDRESS_LG2___2 = 51ULL,
 	PT_MAX_TOP_LEVEL___2 = 4ULL,
-	PT_GRANULE_LG2SZ___2 = 12ULL,
+	PT_GRANULE_LG2SZ___2 = 11ULL,
 	PT_TABLEMEM_LG2SZ___2 = 12ULL,
 	PT_TOP_PHYS_MASK___2 = 4503599627366400ULL,
+};
+
+enum {
+	PT_MAX_OUTPUT_ADDRESS_LG2___3 = 52ULL,
+	PT_MAX_VA_ADDRESS_LG2___3 = 57ULL,
+	PT_ITEM_WORD_SIZE___3 = 8ULL,
+	PT_MAX_TOP_LEVEL___3 = 4ULL,
+	PT_GRANULE_LG2SZ___3 = 12ULL,
+	PT_TABLEMEM_LG2SZ___3 = 12ULL,
+	PT_TOP_PHYS_MASK___3 = 18446744073709547520ULL,
+};
+
+enum {
+	PT_MAX_OUTPUT_ADDRESS_LG2___4 = 52ULL,
+	PT_MAX_VA_ADDRESS_LG2___4 = 57ULL,
+	PT_ITEM_WORD_SIZE___4 = 8ULL,
+	PT_MAX_TOP_LEVEL___4 = 4ULL,
+	PT_GRANULE_LG2SZ___4 = 12ULL,
+	PT_TABLEMEM_LG2SZ___4 = 12ULL,
+	PT_TOP_PHYS_MASK___4 = 4503599627366400ULL,
 };
 
 enum {
@@ -10372,7 +10407,8 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_VDEVICE = 8,
 	IOMMUFD_OBJ_VEVENTQ = 9,
 	IOMMUFD_OBJ_HW_QUEUE = 10,
-	IOMMUFD_OBJ_MAX = 11,
+	IOMMUFD_OBJ_SELFTEST = 11,
+	IOMMUFD_OBJ_MAX = 12,
 };
 
 enum iox_policy_counter {
@@ -21971,6 +22007,11 @@ struct amd_northbridge_info {
 	u16 num;
 	u64 flags;
 	struct amd_northbridge *nb;
+};
+
+struct amdv1pt_write_attrs {
+	u64 descriptor_bits;
+	gfp_t gfp;
 };
 
 struct aml_resource_small_header {
@@ -62755,6 +62796,10 @@ struct pt_address_range {
 	unsigned int reg_off;
 };
 
+struct pt_amdv1 {
+	struct pt_common common;
+};
+
 struct topa;
 
 struct topa_entry;
@@ -62786,10 +62831,25 @@ struct pt_cap_desc {
 	u32 mask;
 };
 
+struct pt_iommu_amdv1 {
+	struct pt_iommu iommu;
+	struct pt_amdv1 amdpt;
+};
+
 struct pt_iommu_cfg {
 	unsigned int features;
 	u8 hw_max_vasz_lg2;
 	u8 hw_max_oasz_lg2;
+};
+
+struct pt_iommu_amdv1_cfg {
+	struct pt_iommu_cfg common;
+	unsigned int starting_level;
+};
+
+struct pt_iommu_amdv1_hw_info {
+	u64 host_pt_root;
+	u8 mode;
 };
 
 struct pt_iommu_collect_args {
@@ -62825,12 +62885,21 @@ struct pt_iommu_map_args {
 	pt_vaddr_t num_leaves;
 };
 
+struct pt_iommu_map_args___2 {
+	struct iommu_iotlb_gather *iotlb_gather;
+	struct amdv1pt_write_attrs attrs;
+	pt_oaddr_t oa;
+	unsigned int leaf_pgsize_lg2;
+	unsigned int leaf_level;
+	pt_vaddr_t num_leaves;
+};
+
 struct vtdss_pt_write_attrs {
 	u64 descriptor_bits;
 	gfp_t gfp;
 };
 
-struct pt_iommu_map_args___2 {
+struct pt_iommu_map_args___3 {
 	struct iommu_iotlb_gather *iotlb_gather;
 	struct vtdss_pt_write_attrs attrs;
 	pt_oaddr_t oa;
