@@ -30,7 +30,7 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo test peer-test kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
+.PHONY: all demo test peer-test bench kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
 all: kernel bpf user selftests
@@ -44,6 +44,9 @@ test: all
 peer-test: kernel tools
 	@selftests/peer/build
 	@scripts/peer-test
+
+bench: all
+	@scripts/bench $(BENCH)
 
 setup:
 	@scripts/setup
@@ -106,6 +109,7 @@ help:
 	@echo 'make demo             boot the iox kernel in a VM and see it at work (sets up and builds all it needs)'
 	@echo 'make test             run all tests; the last line of output is the sum'
 	@echo 'make peer-test        run the own tests of Linux on Linux as it came and on iox, and compare'
+	@echo 'make bench            compare with the stock kernel; BENCH="--quick map/thp" passes options on'
 	@echo
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'

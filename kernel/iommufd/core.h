@@ -61,16 +61,16 @@ struct iommufd_ctx {
 
 /**
  * struct iommufd_ucmd - an ioctl on its way
- * @ictx: the context
- * @ubuffer: the structure in user space
- * @user_size: its size, as the caller says
  * @cmd: the kernel's copy, zero-extended
+ * @uarg: the structure in user space
+ * @usize: its size, as the caller says
+ * @ictx: the context
  */
 struct iommufd_ucmd {
-	struct iommufd_ctx *ictx;
-	void __user *ubuffer;
-	u32 user_size;
 	void *cmd;
+	void __user *uarg;
+	u32 usize;
+	struct iommufd_ctx *ictx;
 };
 
 /**
@@ -80,8 +80,8 @@ struct iommufd_ucmd {
  */
 static inline int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t len)
 {
-	len = min_t(size_t, len, ucmd->user_size);
-	return copy_to_user(ucmd->ubuffer, ucmd->cmd, len) ? -EFAULT : 0;
+	len = min_t(size_t, len, ucmd->usize);
+	return copy_to_user(ucmd->uarg, ucmd->cmd, len) ? -EFAULT : 0;
 }
 
 /* main.c */

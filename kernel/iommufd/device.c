@@ -177,12 +177,20 @@ void iommufd_device_unbind(struct iommufd_device *idev)
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_unbind, "IOMMUFD");
 
+/**
+ * iommufd_device_to_ictx - the context that a device is bound to
+ * @idev: bound; the context lives as long as that
+ */
 struct iommufd_ctx *iommufd_device_to_ictx(struct iommufd_device *idev)
 {
 	return idev->ictx;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_to_ictx, "IOMMUFD");
 
+/**
+ * iommufd_device_to_id - what user space knows a bound device by
+ * @idev: bound
+ */
 u32 iommufd_device_to_id(struct iommufd_device *idev)
 {
 	return idev->obj.id;

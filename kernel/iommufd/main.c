@@ -64,17 +64,17 @@ union ucmd_buffer {
 	struct iommu_hwpt_get_dirty_bitmap get_dirty_bitmap;
 	struct iommu_hwpt_invalidate invalidate;
 	struct iommu_hwpt_set_dirty_tracking set_dirty_tracking;
-	struct iommu_ioas_alloc alloc;
-	struct iommu_ioas_allow_iovas allow_iovas;
-	struct iommu_ioas_change_process change_process;
-	struct iommu_ioas_copy copy;
-	struct iommu_ioas_iova_ranges iova_ranges;
-	struct iommu_ioas_map map;
-	struct iommu_ioas_map_file map_file;
-	struct iommu_ioas_unmap unmap;
+	struct iommu_ioas_alloc ioas_alloc;
+	struct iommu_ioas_allow_iovas ioas_allow_iovas;
+	struct iommu_ioas_change_process ioas_change_process;
+	struct iommu_ioas_copy ioas_copy;
+	struct iommu_ioas_iova_ranges ioas_iova_ranges;
+	struct iommu_ioas_map ioas_map;
+	struct iommu_ioas_map_file ioas_map_file;
+	struct iommu_ioas_unmap ioas_unmap;
 	struct iommu_option option;
-	struct iommu_vdevice_alloc vdevice;
-	struct iommu_veventq_alloc veventq;
+	struct iommu_vdevice_alloc vdevice_alloc;
+	struct iommu_veventq_alloc veventq_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
 #ifdef CONFIG_IOMMUFD_TEST
@@ -166,20 +166,20 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 {
 	const struct ioctl_entry *entry = find_ioctl(cmd);
 	struct iommufd_ucmd ucmd = { .ictx = filp->private_data,
-				     .ubuffer = (void __user *)arg };
+				     .uarg = (void __user *)arg };
 	union ucmd_buffer buffer;
 	int rc;
 
 	if (!entry)
 		return iommufd_vfio_ioctl(ucmd.ictx, cmd, arg);
-	if (get_user(ucmd.user_size, (u32 __user *)ucmd.ubuffer))
+	if (get_user(ucmd.usize, (u32 __user *)ucmd.uarg))
 		return -EFAULT;
-	if (ucmd.user_size < entry->min_size)
+	if (ucmd.usize < entry->min_size)
 		return -EINVAL;
 
 	ucmd.cmd = &buffer;
-	rc = copy_struct_from_user(ucmd.cmd, entry->size, ucmd.ubuffer,
-				   ucmd.user_size);
+	rc = copy_struct_from_user(ucmd.cmd, entry->size, ucmd.uarg,
+				   ucmd.usize);
 	if (rc)
 		return rc;
 	return entry->execute(&ucmd);
@@ -187,11 +187,11 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 
 static const struct file_operations iommufd_fops = {
 	.owner = THIS_MODULE,
-	.open = iommufd_fops_open,
-	.release = iommufd_fops_release,
 	.unlocked_ioctl = iommufd_fops_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = iommufd_mmap,
+	.open = iommufd_fops_open,
+	.release = iommufd_fops_release,
 };
 
 /**
@@ -213,13 +213,10 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
  */
 struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
 {
-	struct iommufd_ctx *ictx;
-
 	if (file->f_op != &iommufd_fops)
 		return ERR_PTR(-EBADFD);
-	ictx = file->private_data;
-	iommufd_ctx_get(ictx);
-	return ictx;
+	get_file(file);
+	return file->private_data;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_from_file, "IOMMUFD");
 
@@ -250,11 +247,11 @@ void iommufd_ctx_put(struct iommufd_ctx *ictx)
 EXPORT_SYMBOL_NS_GPL(iommufd_ctx_put, "IOMMUFD");
 
 static struct miscdevice iommufd_misc = {
-	.minor = MISC_DYNAMIC_MINOR,
 	.name = "iommu",
-	.fops = &iommufd_fops,
 	.nodename = "iommu",
+	.minor = MISC_DYNAMIC_MINOR,
 	.mode = 0660,
+	.fops = &iommufd_fops,
 };
 
 /**
@@ -267,11 +264,11 @@ struct device *iommufd_misc_device(void)
 
 /* For programs that know vfio type 1: the same files under vfio's name */
 static struct miscdevice vfio_misc = {
-	.minor = VFIO_MINOR,
 	.name = "vfio",
-	.fops = &iommufd_fops,
 	.nodename = "vfio/vfio",
+	.minor = VFIO_MINOR,
 	.mode = 0666,
+	.fops = &iommufd_fops,
 };
 
 static int __init register_files(void)
@@ -309,12 +306,11 @@ static void __exit iommufd_exit(void)
 module_init(iommufd_init);
 module_exit(iommufd_exit);
 
-#if IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER)
-MODULE_ALIAS_MISCDEV(VFIO_MINOR);
-MODULE_ALIAS("devname:vfio/vfio");
-#endif
-
-MODULE_IMPORT_NS("IOMMUFD");
-MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
 MODULE_DESCRIPTION("I/O address spaces of user memory, programmable with BPF");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("IOMMUFD");
+MODULE_IMPORT_NS("IOMMUFD_INTERNAL");
+#if IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER)
+MODULE_ALIAS("devname:vfio/vfio");
+MODULE_ALIAS_MISCDEV(VFIO_MINOR);
+#endif

@@ -325,18 +325,37 @@ static long get_user_batch(struct iommufd_pages *pages, unsigned long index,
 	return got;
 }
 
+/*
+ * How many pages from the first on have consecutive frames. Most of the cost of
+ * mapping huge pages is here, so compare pointers: turning each into a frame
+ * number takes longer.
+ */
+static long contiguous(struct page **batch, long nr)
+{
+	struct page **next = batch, **end = batch + nr, *want = batch[0];
+
+	BUILD_BUG_ON(IS_ENABLED(CONFIG_SPARSEMEM) &&
+		     !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP));
+	do {
+		next++;
+		want++;
+	} while (next != end && *next == want);
+	return next - batch;
+}
+
 static int pin_user_batch(struct pin_op *op)
 {
 	struct page **batch = (struct page **)op->batch;
-	long got, i;
+	long got, i, run;
 	int rc;
 
 	got = get_user_batch(op->pages, op->index,
 			     min(op->last - op->index + 1, op->max), batch);
 	if (got <= 0)
 		return got ?: -EFAULT;
-	for (i = 0; i < got; i++) {
-		rc = place_pages(op, page_to_pfn(batch[i]), 1);
+	for (i = 0; i < got; i += run) {
+		run = contiguous(batch + i, got - i);
+		rc = place_pages(op, page_to_pfn(batch[i]), run);
 		if (rc) {
 			unpin_user_pages(batch + i, got - i);
 			return rc;

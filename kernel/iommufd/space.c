@@ -547,11 +547,15 @@ int iova_space_init(struct iova_space *space)
 
 /**
  * iova_space_destroy - free what a space holds
- * @space: no area and no reserved range is left in it
+ * @space: no area is left in it; ranges may still be reserved
  */
 void iova_space_destroy(struct iova_space *space)
 {
-	WARN_ON(space->nr_areas || !list_empty(&space->reserved));
+	struct iova_reserved *r, *next;
+
+	WARN_ON(space->nr_areas);
+	list_for_each_entry_safe(r, next, &space->reserved, item)
+		kfree(r);
 	kvfree(space->allowed);
 	kfree(space->windows);
 	mutex_destroy(&space->lock);

@@ -96,33 +96,37 @@ static void set_vfio_ioas(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	xa_unlock(&ictx->objects);
 }
 
+static int choose_vfio_ioas(struct iommufd_ctx *ictx, u32 id)
+{
+	struct iommufd_ioas *ioas = iommufd_ioas_lookup(ictx, id);
+
+	if (IS_ERR(ioas))
+		return PTR_ERR(ioas);
+	/* Destroying it waits for this call, and then clears it. */
+	set_vfio_ioas(ictx, ioas);
+	iommufd_object_put(ictx, &ioas->obj);
+	return 0;
+}
+
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_vfio_ioas *cmd = ucmd->cmd;
-	struct iommufd_ioas *ioas;
-	int rc;
+	struct iommufd_ctx *ictx = ucmd->ictx;
+	int rc = -EOPNOTSUPP;
 
 	if (cmd->__reserved)
-		return -EOPNOTSUPP;
-
-	switch (cmd->op) {
-	case IOMMU_VFIO_IOAS_GET:
-		rc = iommufd_vfio_compat_ioas_get_id(ucmd->ictx, &cmd->ioas_id);
+		return rc;
+	if (cmd->op == IOMMU_VFIO_IOAS_SET)
+		return choose_vfio_ioas(ictx, cmd->ioas_id);
+	if (cmd->op == IOMMU_VFIO_IOAS_GET) {
+		rc = iommufd_vfio_compat_ioas_get_id(ictx, &cmd->ioas_id);
 		return rc ?: iommufd_ucmd_respond(ucmd, sizeof(*cmd));
-	case IOMMU_VFIO_IOAS_SET:
-		/* Destroying it waits for this call, and then clears it. */
-		ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
-		if (IS_ERR(ioas))
-			return PTR_ERR(ioas);
-		set_vfio_ioas(ucmd->ictx, ioas);
-		iommufd_object_put(ucmd->ictx, &ioas->obj);
-		return 0;
-	case IOMMU_VFIO_IOAS_CLEAR:
-		set_vfio_ioas(ucmd->ictx, NULL);
-		return 0;
-	default:
-		return -EOPNOTSUPP;
 	}
+	if (cmd->op == IOMMU_VFIO_IOAS_CLEAR) {
+		set_vfio_ioas(ictx, NULL);
+		rc = 0;
+	}
+	return rc;
 }
 
 /* The compatibility IOAS for the length of a call, or -ENODEV */
@@ -410,18 +414,18 @@ int iommufd_vfio_ioctl(struct iommufd_ctx *ictx, unsigned int cmd,
 	void __user *uarg = (void __user *)arg;
 
 	switch (cmd) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION:
-		return check_extension(ictx, arg);
-	case VFIO_SET_IOMMU:
-		return set_iommu(ictx, arg);
-	case VFIO_IOMMU_GET_INFO:
-		return get_info(ictx, uarg);
 	case VFIO_IOMMU_MAP_DMA:
 		return map_dma(ictx, uarg);
 	case VFIO_IOMMU_UNMAP_DMA:
 		return unmap_dma(ictx, uarg);
+	case VFIO_IOMMU_GET_INFO:
+		return get_info(ictx, uarg);
+	case VFIO_SET_IOMMU:
+		return set_iommu(ictx, arg);
+	case VFIO_CHECK_EXTENSION:
+		return check_extension(ictx, arg);
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
 	default:
 		return -ENOTTY;
 	}

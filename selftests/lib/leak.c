@@ -68,10 +68,15 @@ long leak_slab_kb(void)
 	return read_key("/proc/meminfo", "SUnreclaim");
 }
 
+long leak_iommu_pages(void)
+{
+	return read_key("/proc/vmstat", "nr_iommu_pages ");
+}
+
 static void read_counters(struct leak_mark *mark)
 {
 	mark->pins = leak_pins();
-	mark->iommu_pages = read_key("/proc/vmstat", "nr_iommu_pages ");
+	mark->iommu_pages = leak_iommu_pages();
 	mark->module_refs = read_number("/sys/module/iommufd/refcnt");
 	mark->charged_kb = leak_charged_kb();
 }

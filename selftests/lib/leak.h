@@ -38,6 +38,9 @@ long leak_charged_kb(void);
 /* Unreclaimable kernel memory of the whole machine, in KiB. */
 long leak_slab_kb(void);
 
+/* Pages that all I/O page tables of the machine take. */
+long leak_iommu_pages(void);
+
 /* For a fixture's teardown: says what leaked and fails the test. */
 #define EXPECT_NO_LEAK(mark) do {					\
 	const char *_left = leak_check(mark);				\

@@ -45,8 +45,8 @@ static unsigned long pci_attribute(const char *name, const char *attribute)
 	return strtoul(text, NULL, 16);
 }
 
-int pci_find(unsigned int vendor, unsigned int device,
-	     char name[PCI_NAME_SIZE])
+int pci_find_nth(unsigned int vendor, unsigned int device, int index,
+		 char name[PCI_NAME_SIZE])
 {
 	struct dirent *entry;
 	int err = -ENODEV;
@@ -57,7 +57,8 @@ int pci_find(unsigned int vendor, unsigned int device,
 	while (err && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' ||
 		    pci_attribute(entry->d_name, "vendor") != vendor ||
-		    pci_attribute(entry->d_name, "device") != device)
+		    pci_attribute(entry->d_name, "device") != device ||
+		    index-- > 0)
 			continue;
 		snprintf(name, PCI_NAME_SIZE, "%.*s", PCI_NAME_SIZE - 1,
 			 entry->d_name);
@@ -65,6 +66,12 @@ int pci_find(unsigned int vendor, unsigned int device,
 	}
 	closedir(dir);
 	return err;
+}
+
+int pci_find(unsigned int vendor, unsigned int device,
+	     char name[PCI_NAME_SIZE])
+{
+	return pci_find_nth(vendor, device, 0, name);
 }
 
 /* Returns the bare name of the driver, "" if there is none. */

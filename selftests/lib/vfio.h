@@ -18,8 +18,14 @@
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
 
+<<<<<<< HEAD
 /* Opens the /dev/vfio/N of the device's group; returns a file descriptor. */
 int vfio_group_open(const char *name);
+=======
+/* Finds another one for each @index; 0 is the first. */
+int pci_find_nth(unsigned int vendor, unsigned int device, int index,
+		 char name[PCI_NAME_SIZE]);
+>>>>>>> w-bench
 
 /* Makes vfio-pci the driver of a PCI device, whichever it has now. */
 int vfio_pci_claim(const char *name);
