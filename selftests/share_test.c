@@ -195,21 +195,58 @@ TEST_F(share, copy_works_without_and_with_a_device)
 	device_copies(AT + SIZE, AT + 2 * SIZE + PAGE, 0, PAGE);
 }
 
-/* Pieces of one large page, each pinned for itself, go in any order. */
-TEST_F(share, copies_of_parts_outlive_their_source)
+/*
+ * Pieces of one large page, each pinned for itself, go in any order. All of the
+ * memory is mapped at AT.
+ */
+#define copy_parts_and_unmap_source() do {				\
+	must(copy_fixed(self->fd, self->ioas, AT + SIZE, self->ioas,	\
+			AT + 5 * PAGE, 9 * PAGE, MAP_RW));		\
+	must(copy_fixed(self->fd, self->ioas, AT + 2 * SIZE, self->ioas,	\
+			AT + 10 * PAGE, HUGE_PAGE, MAP_RW));		\
+	must(ioas_unmap(self->fd, self->ioas, AT, SIZE));		\
+	device_copies(AT + SIZE, AT + 2 * SIZE + HUGE_PAGE - PAGE,	\
+		      5 * PAGE, HUGE_PAGE + 9 * PAGE);			\
+	must(ioas_unmap(self->fd, self->ioas, AT + SIZE, 9 * PAGE));	\
+	device_copies(AT + 2 * SIZE, AT + 2 * SIZE + PAGE, 10 * PAGE,	\
+		      11 * PAGE);					\
+} while (0)
+
+TEST_F(share, copies_of_parts_of_a_file_outlive_their_source)
 {
 	must(vfio_attach_ioas(self->edu.fd, self->ioas));
 	must(map_file_fixed(self->fd, self->ioas, self->memfd, 0, SIZE, AT));
-	must(copy_fixed(self->fd, self->ioas, AT + SIZE, self->ioas,
-			AT + 5 * PAGE, 9 * PAGE, MAP_RW));
-	must(copy_fixed(self->fd, self->ioas, AT + 2 * SIZE, self->ioas,
-			AT + 10 * PAGE, HUGE_PAGE, MAP_RW));
-	must(ioas_unmap(self->fd, self->ioas, AT, SIZE));
-	device_copies(AT + SIZE, AT + 2 * SIZE + HUGE_PAGE - PAGE, 5 * PAGE,
-		      HUGE_PAGE + 9 * PAGE);
-	must(ioas_unmap(self->fd, self->ioas, AT + SIZE, 9 * PAGE));
-	device_copies(AT + 2 * SIZE, AT + 2 * SIZE + PAGE, 10 * PAGE,
-		      11 * PAGE);
+	copy_parts_and_unmap_source();
+}
+
+TEST_F(share, copies_of_parts_of_user_memory_outlive_their_source)
+{
+	must(vfio_attach_ioas(self->edu.fd, self->ioas));
+	must(ioas_map_fixed(self->fd, self->ioas, self->memory, SIZE, AT));
+	copy_parts_and_unmap_source();
+}
+
+/* Small pages before and behind the file's, from the middle to the middle */
+TEST_F(share, memory_of_two_kinds_in_one_mapping)
+{
+	size_t length = 2 * HUGE_PAGE + SIZE;
+	char *whole = buffer_small(length + HUGE_PAGE);
+	char *start = whole + HUGE_PAGE - (uintptr_t)whole % HUGE_PAGE;
+
+	ASSERT_EQ(start + HUGE_PAGE,
+		  mremap(self->memory, SIZE, SIZE,
+			 MREMAP_MAYMOVE | MREMAP_FIXED, start + HUGE_PAGE));
+	self->memory = start + HUGE_PAGE;
+	must(vfio_attach_ioas(self->edu.fd, self->ioas));
+	must(ioas_map_fixed(self->fd, self->ioas, start + PAGE,
+			    length - 2 * PAGE, AT + PAGE));
+	device_copies(AT + HUGE_PAGE - PAGE, AT + HUGE_PAGE + SIZE + PAGE,
+		      -PAGE, SIZE + PAGE);
+	device_copies(AT + HUGE_PAGE + SIZE - PAGE, AT + HUGE_PAGE + PAGE,
+		      SIZE - PAGE, PAGE);
+	must(ioas_unmap(self->fd, self->ioas, AT + PAGE, length - 2 * PAGE));
+	munmap(start + HUGE_PAGE + SIZE, whole + 2 * HUGE_PAGE - start);
+	munmap(whole, start + HUGE_PAGE - whole);
 }
 
 TEST_F(share, memory_is_pinned_and_charged_once)

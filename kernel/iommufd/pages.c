@@ -12,8 +12,8 @@
  * no memory and cannot fail.
  *
  * User memory is pinned page by page, since that is how its page tables are
- * read. A file is pinned by folio: in each chunk, each folio has one pin for all
- * of its pages that the chunk holds.
+ * read. Files and hugetlb pages are pinned by folio: in such a chunk, each folio
+ * has one pin for all of its pages that the chunk holds.
  */
 #include <linux/cleanup.h>
 #include <linux/file.h>
@@ -37,6 +37,7 @@
  * @npages: how many
  * @users: who needs them; the chunk is unpinned when it gets to 0
  * @nr_runs: entries of @runs
+ * @by_folio: a folio has one pin, not one for each page
  * @runs: where they are, in order: pfn << RUN_LEN_BITS | pages
  */
 struct pin_chunk {
@@ -44,7 +45,8 @@ struct pin_chunk {
 	unsigned long first;
 	unsigned long npages;
 	unsigned int users;
-	unsigned int nr_runs;
+	u16 nr_runs;
+	bool by_folio;
 	u64 runs[] __counted_by(nr_runs);
 };
 
@@ -74,7 +76,8 @@ static inline unsigned long chunk_last(const struct pin_chunk *chunk)
 	return chunk->first + chunk->npages - 1;
 }
 
-static struct pin_chunk *chunk_alloc(unsigned long first, unsigned int max_runs)
+static struct pin_chunk *chunk_alloc(unsigned long first, unsigned int max_runs,
+				     bool by_folio)
 {
 	struct pin_chunk *chunk;
 
@@ -85,6 +88,7 @@ static struct pin_chunk *chunk_alloc(unsigned long first, unsigned int max_runs)
 	chunk->npages = 0;
 	chunk->users = 1;
 	chunk->nr_runs = 0;
+	chunk->by_folio = by_folio;
 	return chunk;
 }
 
@@ -131,9 +135,9 @@ static void chunk_insert(struct iommufd_pages *pages, struct pin_chunk *chunk)
 
 /*
  * Add contiguous pages; false when the chunk is full and its last run cannot
- * take them. They stay together, so that no folio of a file is in two runs.
+ * take them. They stay together, so that what has one pin is in one run.
  */
-static bool chunk_add(struct pin_chunk *chunk, unsigned long pfn,
+static inline bool chunk_add(struct pin_chunk *chunk, unsigned long pfn,
 		      unsigned long npages)
 {
 	if (chunk->nr_runs) {
@@ -179,7 +183,7 @@ static unsigned long folio_part(struct folio *folio, unsigned long pfn,
 	return min(npages, folio_nr_pages(folio) - (pfn - folio_pfn(folio)));
 }
 
-static void unpin_file_run(unsigned long pfn, unsigned long npages, bool dirty)
+static void unpin_folio_run(unsigned long pfn, unsigned long npages, bool dirty)
 {
 	unsigned long part;
 
@@ -204,20 +208,20 @@ static void chunk_unpin(struct iommufd_pages *pages, struct pin_chunk *chunk)
 		unsigned long pfn = run_pfn(chunk->runs[i]);
 		unsigned long len = run_len(chunk->runs[i]);
 
-		if (pages->backing == IOX_BACKING_FILE)
-			unpin_file_run(pfn, len, pages->writable);
+		if (chunk->by_folio)
+			unpin_folio_run(pfn, len, pages->writable);
 		else
 			unpin_user_page_range_dirty_lock(pfn_to_page(pfn), len,
 							 pages->writable);
 	}
 }
 
-/* A folio of a file that is about to be in two chunks needs two pins. */
-static int pin_split_folio(struct iommufd_pages *pages, unsigned long pfn)
+/* A folio with one pin that is about to be in two chunks needs two. */
+static int pin_split_folio(const struct pin_chunk *chunk, unsigned long pfn)
 {
 	struct folio *folio = pfn_folio(pfn);
 
-	if (pages->backing != IOX_BACKING_FILE || pfn == folio_pfn(folio))
+	if (!chunk->by_folio || pfn == folio_pfn(folio))
 		return 0;
 	return folio_add_pins(folio, 1);
 }
@@ -238,11 +242,11 @@ static int chunk_split(struct iommufd_pages *pages, unsigned long index)
 	keep = index - pos;
 	nr = chunk->nr_runs - i;
 
-	tail = chunk_alloc(index, nr);
+	tail = chunk_alloc(index, nr, chunk->by_folio);
 	if (!tail)
 		return -ENOMEM;
 	if (keep) {
-		int rc = pin_split_folio(pages, run_pfn(chunk->runs[i]) + keep);
+		int rc = pin_split_folio(chunk, run_pfn(chunk->runs[i]) + keep);
 
 		if (rc) {
 			kfree(tail);
@@ -270,6 +274,8 @@ static int chunk_split(struct iommufd_pages *pages, unsigned long index)
  * @index: the next page to pin
  * @last: the last one
  * @building: the chunk that the next page goes to; %NULL for none yet
+ * @by_folio: what is placed has a pin for each folio
+ * @singly: a page may stand for the rest of its folio; ask for no more than one
  * @batch: room for pointers to pages or folios
  * @max: how many
  */
@@ -278,25 +284,48 @@ struct pin_op {
 	unsigned long index;
 	unsigned long last;
 	struct pin_chunk *building;
+	bool by_folio;
+	bool singly;
 	void **batch;
 	unsigned long max;
 };
 
-/* Put pinned pages in their place; @op->index goes on when there was memory. */
-static int place_pages(struct pin_op *op, unsigned long pfn,
-		       unsigned long npages)
+static void finish_chunk(struct pin_op *op)
 {
-	if (!op->building || !chunk_add(op->building, pfn, npages)) {
-		if (op->building)
-			chunk_insert(op->pages, op->building);
-		/* There are never more runs than pages left. */
-		op->building = chunk_alloc(op->index,
-					   min(op->last - op->index + 1,
-					       CHUNK_RUNS));
-		if (!op->building)
-			return -ENOMEM;
-		chunk_add(op->building, pfn, npages);
-	}
+	if (op->building)
+		chunk_insert(op->pages, op->building);
+	op->building = NULL;
+}
+
+/* From here on, pinned pages have a pin for each folio, or for each page. */
+static void place_by_folio(struct pin_op *op, bool by_folio)
+{
+	if (op->by_folio != by_folio)
+		finish_chunk(op);
+	op->by_folio = by_folio;
+}
+
+static int place_in_new_chunk(struct pin_op *op, unsigned long pfn,
+			      unsigned long npages)
+{
+	finish_chunk(op);
+	/* There are never more runs than pages left. */
+	op->building = chunk_alloc(op->index,
+				   min(op->last - op->index + 1, CHUNK_RUNS),
+				   op->by_folio);
+	if (!op->building)
+		return -ENOMEM;
+	chunk_add(op->building, pfn, npages);
+	op->index += npages;
+	return 0;
+}
+
+/* Put pinned pages in their place; @op->index goes on when there was memory. */
+static inline int place_pages(struct pin_op *op, unsigned long pfn,
+			      unsigned long npages)
+{
+	if (!op->building || !chunk_add(op->building, pfn, npages))
+		return place_in_new_chunk(op, pfn, npages);
 	op->index += npages;
 	return 0;
 }
@@ -327,41 +356,101 @@ static long get_user_batch(struct iommufd_pages *pages, unsigned long index,
 
 /*
  * How many pages from the first on have consecutive frames. Most of the cost of
- * mapping huge pages is here, so compare pointers: turning each into a frame
- * number takes longer.
+ * mapping huge pages is here, so compare pointers, four in a turn: turning each
+ * into a frame number takes longer.
  */
-static long contiguous(struct page **batch, long nr)
+static inline long contiguous(struct page **batch, long nr)
 {
-	struct page **next = batch, **end = batch + nr, *want = batch[0];
+	struct page **next = batch + 1, **end = batch + nr;
+	struct page *want = batch[0] + 1;
 
 	BUILD_BUG_ON(IS_ENABLED(CONFIG_SPARSEMEM) &&
 		     !IS_ENABLED(CONFIG_SPARSEMEM_VMEMMAP));
-	do {
-		next++;
+	if (next == end || *next != want)
+		return 1;
+	for (; end - next >= 4; next += 4, want += 4)
+		if (next[0] != want || next[1] != want + 1 ||
+		    next[2] != want + 2 || next[3] != want + 3)
+			break;
+	for (; next != end && *next == want; next++)
 		want++;
-	} while (next != end && *next == want);
 	return next - batch;
+}
+
+/* Pages of a batch as runs of their own, as far as the chunk has room */
+static long chunk_add_batch(struct pin_chunk *chunk, struct page **batch,
+			    long nr)
+{
+	u64 *run = chunk->runs + chunk->nr_runs;
+	u64 *end = chunk->runs + CHUNK_RUNS;
+	long i = 0, len;
+
+	for (; i < nr && run != end; i += len) {
+		len = contiguous(batch + i, nr - i);
+		*run++ = run_make(page_to_pfn(batch[i]), len);
+	}
+	chunk->nr_runs = run - chunk->runs;
+	chunk->npages += i;
+	return i;
+}
+
+/*
+ * Only the first of them can continue the run before, or need a new chunk. How
+ * many have been placed, with *rc saying why not all.
+ */
+static long place_batch(struct pin_op *op, struct page **batch, long nr, int *rc)
+{
+	long i, len;
+
+	for (i = 0; i < nr; i += len) {
+		len = contiguous(batch + i, nr - i);
+		*rc = place_pages(op, page_to_pfn(batch[i]), len);
+		if (*rc)
+			return i;
+		i += len;
+		len = chunk_add_batch(op->building, batch + i, nr - i);
+		op->index += len;
+	}
+	return nr;
+}
+
+/*
+ * Wherever one page of a hugetlb folio is mapped, all of the folio is, so one pin
+ * serves for what is wanted of it.
+ */
+static int place_hugetlb(struct pin_op *op, struct page *page)
+{
+	unsigned long pfn = page_to_pfn(page);
+
+	place_by_folio(op, true);
+	return place_pages(op, pfn,
+			   folio_part(page_folio(page), pfn,
+				      op->last - op->index + 1));
 }
 
 static int pin_user_batch(struct pin_op *op)
 {
+	unsigned long nr = min(op->last - op->index + 1, op->max);
 	struct page **batch = (struct page **)op->batch;
-	long got, i, run;
+	bool singly = op->singly;
+	long got, placed;
 	int rc;
 
-	got = get_user_batch(op->pages, op->index,
-			     min(op->last - op->index + 1, op->max), batch);
+	got = get_user_batch(op->pages, op->index, singly ? 1 : nr, batch);
 	if (got <= 0)
 		return got ?: -EFAULT;
-	for (i = 0; i < got; i += run) {
-		run = contiguous(batch + i, got - i);
-		rc = place_pages(op, page_to_pfn(batch[i]), run);
-		if (rc) {
-			unpin_user_pages(batch + i, got - i);
-			return rc;
-		}
+
+	op->singly = folio_test_hugetlb(page_folio(batch[got - 1]));
+	if (singly && op->singly) {
+		rc = place_hugetlb(op, batch[0]);
+		if (rc)
+			unpin_user_page(batch[0]);
+		return rc;
 	}
-	return 0;
+	place_by_folio(op, false);
+	placed = place_batch(op, batch, got, &rc);
+	unpin_user_pages(batch + placed, got - placed);
+	return rc;
 }
 
 static int pin_file_batch(struct pin_op *op)
@@ -412,6 +501,7 @@ static int pin_range(struct iommufd_pages *pages, unsigned long first,
 	void *small[BATCH_SMALL];
 	void **large __free(kfree) = NULL;
 	struct pin_op op = { .pages = pages, .index = first, .last = last,
+			     .by_folio = pages->backing == IOX_BACKING_FILE,
 			     .batch = small, .max = BATCH_SMALL };
 	int rc;
 
@@ -429,6 +519,7 @@ static int pin_range(struct iommufd_pages *pages, unsigned long first,
 			op.max = iommufd_test_clamp(BATCH_LARGE,
 						    sizeof(*large));
 		}
+		op.singly = true;
 	}
 
 	while (!rc && op.index <= last) {
@@ -570,7 +661,7 @@ int iommufd_pages_for_each_run(struct iommufd_pages *pages, unsigned long first,
 			u64 run = chunk->runs[i];
 
 			/* Runs can meet where one chunk ends. */
-			if (npages && pfn + npages == run_pfn(run)) {
+			if (pfn + npages == run_pfn(run)) {
 				npages += run_len(run);
 				continue;
 			}
