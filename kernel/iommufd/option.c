@@ -69,16 +69,12 @@ int iommufd_option(struct iommufd_ucmd *ucmd)
 	return iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 }
 
-/**
- * struct handover - the memory of a context, on its way to another process
- * @pages: by address, each once, with a reference
+/*
+ * What goes to another process is gathered in @handover: by address, each once,
+ * with a reference. Add what an IOAS maps; -EINVAL if any of it belongs to a
+ * process for good.
  */
-struct handover {
-	struct xarray pages;
-};
-
-/* Add what an IOAS maps; -EINVAL if any of it belongs to a process for good. */
-static int handover_add(struct handover *handover, struct iommufd_ioas *ioas)
+static int handover_add(struct xarray *handover, struct iommufd_ioas *ioas)
 {
 	struct iommufd_area *area;
 	MA_STATE(mas, &ioas->space.areas, 0, 0);
@@ -90,8 +86,7 @@ static int handover_add(struct handover *handover, struct iommufd_ioas *ioas)
 
 		if (area->pages->backing != IOX_BACKING_FILE)
 			return -EINVAL;
-		rc = xa_insert(&handover->pages, key, area->pages,
-			       GFP_KERNEL_ACCOUNT);
+		rc = xa_insert(handover, key, area->pages, GFP_KERNEL_ACCOUNT);
 		if (rc == -EBUSY)
 			continue;
 		if (rc)
@@ -101,7 +96,7 @@ static int handover_add(struct handover *handover, struct iommufd_ioas *ioas)
 	return 0;
 }
 
-static int handover_collect(struct handover *handover, struct iommufd_ctx *ictx)
+static int handover_collect(struct xarray *handover, struct iommufd_ctx *ictx)
 {
 	struct iommufd_object *obj;
 	unsigned long id;
@@ -150,8 +145,7 @@ static void restore_owner(struct iommufd_pages *pages,
 	iommufd_owner_charge_unlimited(&pages->owner, pages->npinned);
 }
 
-static int handover_charge(struct handover *handover,
-			   enum iommufd_account account)
+static int handover_charge(struct xarray *handover, enum iommufd_account account)
 {
 	struct iommufd_owner *old;
 	struct iommufd_pages *pages;
@@ -159,19 +153,19 @@ static int handover_charge(struct handover *handover,
 	size_t nr = 0, done = 0, undo = 0;
 	int rc = 0;
 
-	xa_for_each(&handover->pages, key, pages)
+	xa_for_each(handover, key, pages)
 		nr++;
 	old = kvcalloc(nr, sizeof(*old), GFP_KERNEL_ACCOUNT);
 	if (!old)
 		return nr ? -ENOMEM : 0;
 
-	xa_for_each(&handover->pages, key, pages) {
+	xa_for_each(handover, key, pages) {
 		rc = change_owner(pages, account, &old[done]);
 		if (rc)
 			break;
 		done++;
 	}
-	xa_for_each(&handover->pages, key, pages) {
+	xa_for_each(handover, key, pages) {
 		if (undo == done)
 			break;
 		if (rc)
@@ -187,7 +181,7 @@ static int handover_charge(struct handover *handover,
 int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_ioas_change_process *cmd = ucmd->cmd;
-	struct handover handover;
+	struct xarray handover;
 	struct iommufd_pages *pages;
 	unsigned long key;
 	int rc;
@@ -195,13 +189,12 @@ int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd)
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
 
-	xa_init(&handover.pages);
+	xa_init(&handover);
 	rc = handover_collect(&handover, ucmd->ictx);
 	if (!rc)
-		rc = handover_charge(&handover,
-				     READ_ONCE(ucmd->ictx->account));
-	xa_for_each(&handover.pages, key, pages)
+		rc = handover_charge(&handover, READ_ONCE(ucmd->ictx->account));
+	xa_for_each(&handover, key, pages)
 		iommufd_pages_put(pages);
-	xa_destroy(&handover.pages);
+	xa_destroy(&handover);
 	return rc;
 }
