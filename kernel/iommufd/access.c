@@ -319,7 +319,7 @@ static int acquire_piece(struct iommufd_ioas *ioas, unsigned long iova,
 
 	scoped_guard(mutex, &ioas->space.lock) {
 		area = iova_space_next(&ioas->space, iova, iova);
-		if (!area || area->state != AREA_LIVE)
+		if (!area || !iommufd_area_is_live(area))
 			return -ENOENT;
 		if (flags & IOMMUFD_ACCESS_RW_WRITE &&
 		    !(area->prot & IOMMU_WRITE))

@@ -116,13 +116,8 @@ int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
 	ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	/* A copy: user memory is not touched with the lock held. */
-	scoped_guard(mutex, &ioas->space.lock) {
-		nr = ioas->space.nr_windows;
-		windows = kmemdup_array(ioas->space.windows, nr,
-					sizeof(*windows), GFP_KERNEL_ACCOUNT);
-		cmd->out_iova_alignment = ioas->space.align;
-	}
+	windows = iova_space_copy_windows(&ioas->space, &nr);
+	cmd->out_iova_alignment = READ_ONCE(ioas->space.align);
 	iommufd_object_put(ucmd->ictx, &ioas->obj);
 	if (!windows)
 		return -ENOMEM;
@@ -386,7 +381,7 @@ static struct iommufd_pages *find_pages(struct iommufd_ioas *ioas, u64 iova,
 
 	guard(mutex)(&ioas->space.lock);
 	area = iova_space_next(&ioas->space, iova, iova);
-	if (!area || area->state != AREA_LIVE ||
+	if (!area || !iommufd_area_is_live(area) ||
 	    area->last - iova < length - 1)
 		return ERR_PTR(-ENOENT);
 	*start = area->start + (iova - area->iova);

@@ -38,39 +38,30 @@ static void area_free(struct iommufd_area *area)
 /* Where the next run of an area goes, in mappings of at most @step pages */
 struct fill {
 	struct iommu_domain *domain;
-	const struct iommufd_area *area;
+	unsigned long iova;
+	unsigned long left;
+	unsigned long skip;
 	unsigned long step;
-	unsigned long done;
+	int prot;
 };
-
-static int fill_step(struct fill *fill, unsigned long pfn, unsigned long npages)
-{
-	unsigned long skip = fill->done ? 0 : offset_in_page(fill->area->start);
-	unsigned long size = min((npages << PAGE_SHIFT) - skip,
-				 iommufd_area_length(fill->area) - fill->done);
-	int rc;
-
-	/* What a device is bound for is coherent: see iommufd_device_bind(). */
-	rc = iommu_map_nosync(fill->domain, fill->area->iova + fill->done,
-			      PFN_PHYS(pfn) + skip, size,
-			      fill->area->prot | IOMMU_CACHE,
-			      GFP_KERNEL_ACCOUNT);
-	if (!rc)
-		fill->done += size;
-	return rc;
-}
 
 static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
 {
 	struct fill *fill = arg;
-	unsigned long now;
+	unsigned long now, size;
 	int rc;
 
 	for (; npages; npages -= now, pfn += now) {
 		now = min(npages, fill->step);
-		rc = fill_step(fill, pfn, now);
+		size = min((now << PAGE_SHIFT) - fill->skip, fill->left);
+		rc = iommu_map_nosync(fill->domain, fill->iova,
+				      PFN_PHYS(pfn) + fill->skip, size,
+				      fill->prot, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			return rc;
+		fill->skip = 0;
+		fill->iova += size;
+		fill->left -= size;
 	}
 	return 0;
 }
@@ -86,8 +77,15 @@ static void release_area(struct iommufd_area *area)
 static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
 		       struct iommufd_area *area)
 {
-	struct fill fill = { .domain = domain, .area = area,
-			     .step = ioas->small_pages ? 1 : ULONG_MAX };
+	struct fill fill = {
+		.domain = domain,
+		.iova = area->iova,
+		.left = iommufd_area_length(area),
+		.skip = offset_in_page(area->start),
+		.step = ioas->small_pages ? 1 : ULONG_MAX,
+		/* Bound devices are coherent: see iommufd_device_bind(). */
+		.prot = area->prot | IOMMU_CACHE,
+	};
 	int rc;
 
 	if (area->pages->dmabuf)
@@ -103,8 +101,8 @@ static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
 		rc = iommu_sync_map(domain, area->iova,
 				    iommufd_area_length(area));
 	if (rc) {
-		if (fill.done)
-			iommu_unmap(domain, area->iova, fill.done);
+		if (fill.iova != area->iova)
+			iommu_unmap(domain, area->iova, fill.iova - area->iova);
 		release_area(area);
 	}
 	return rc;
@@ -194,7 +192,7 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		return rc;
 	}
 	*iova = area->iova;
-	iova_space_set_live(&ioas->space, area);
+	iommufd_area_set_live(area);
 	return 0;
 }
 
@@ -222,7 +220,7 @@ static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 	guard(mutex)(&ioas->space.lock);
 	mas_for_each(&mas, area, last) {
 		cond_resched();
-		if (area->state != AREA_LIVE)
+		if (!iommufd_area_is_live(area))
 			continue;
 		if (area->iova < iova || area->last > last) {
 			spare_victims(victims);

@@ -314,17 +314,6 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 }
 
 /**
- * iova_space_set_live - let everybody see an area
- * @space: where it is
- * @area: AREA_BUSY until now
- */
-void iova_space_set_live(struct iova_space *space, struct iommufd_area *area)
-{
-	guard(mutex)(&space->lock);
-	area->state = AREA_LIVE;
-}
-
-/**
  * iova_space_erase - give the room of an area back
  * @space: where it is
  * @area: AREA_BUSY; its IOVAs are free when this returns
@@ -377,8 +366,25 @@ int iova_space_set_align(struct iova_space *space, unsigned long align)
 				return -EADDRINUSE;
 		}
 	}
-	space->align = align;
+	WRITE_ONCE(space->align, align);
 	return 0;
+}
+
+/**
+ * iova_space_copy_windows - what may be mapped, for telling user space
+ * @space: the space; its lock is not held, as user memory may not be touched
+ *	under it
+ * @nr: set to the number of windows
+ *
+ * Return: a copy of the windows, to be given to kfree(); %NULL no memory.
+ */
+struct iova_window *iova_space_copy_windows(struct iova_space *space,
+					    unsigned int *nr)
+{
+	guard(mutex)(&space->lock);
+	*nr = space->nr_windows;
+	return kmemdup_array(space->windows, *nr, sizeof(*space->windows),
+			     GFP_KERNEL_ACCOUNT);
 }
 
 /* The array has room: it was sized when the reserved ranges were added. */

@@ -29,7 +29,8 @@ enum iommufd_area_state {
  * @start: offset of the first byte in @pages, in bytes
  * @pages: the memory behind it; a reference is held
  * @prot: IOMMU_READ and friends
- * @state: protected by space->lock
+ * @state: protected by space->lock, but for becoming live: see
+ *	iommufd_area_set_live()
  * @access_pins: accesses that hold pages of it, protected by space->lock
  * @unmap_item: links the areas of one unmap while they are AREA_BUSY
  */
@@ -47,6 +48,22 @@ struct iommufd_area {
 static inline unsigned long iommufd_area_length(const struct iommufd_area *area)
 {
 	return area->last - area->iova + 1;
+}
+
+/*
+ * Let everybody see an area that has been AREA_BUSY until now. Nobody else
+ * changes a busy area, so it needs no lock.
+ */
+static inline void iommufd_area_set_live(struct iommufd_area *area)
+{
+	/* Who sees it live sees what has been done for it before. */
+	smp_store_release(&area->state, AREA_LIVE);
+}
+
+static inline bool iommufd_area_is_live(const struct iommufd_area *area)
+{
+	/* Pairs with iommufd_area_set_live(). */
+	return smp_load_acquire(&area->state) == AREA_LIVE;
 }
 
 /** struct iova_window - a range of IOVAs, both ends included */
@@ -94,11 +111,12 @@ int iova_space_init(struct iova_space *space);
 void iova_space_destroy(struct iova_space *space);
 int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 		     bool fixed);
-void iova_space_set_live(struct iova_space *space, struct iommufd_area *area);
 void iova_space_erase(struct iova_space *space, struct iommufd_area *area);
 struct iommufd_area *iova_space_next(struct iova_space *space,
 				     unsigned long first, unsigned long last);
 int iova_space_set_align(struct iova_space *space, unsigned long align);
+struct iova_window *iova_space_copy_windows(struct iova_space *space,
+					    unsigned int *nr);
 int iova_space_reserve(struct iova_space *space, unsigned long start,
 		       unsigned long last, const void *owner);
 void iova_space_unreserve(struct iova_space *space, const void *owner);

@@ -19,7 +19,7 @@ static struct iommufd_area *area_around(struct iommufd_ioas *ioas,
 		return NULL;
 	guard(mutex)(&ioas->space.lock);
 	area = iova_space_next(&ioas->space, iova, iova);
-	if (!area || area->state != AREA_LIVE || area->iova == iova)
+	if (!area || !iommufd_area_is_live(area) || area->iova == iova)
 		return NULL;
 	return area;
 }

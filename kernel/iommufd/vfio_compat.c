@@ -309,14 +309,10 @@ static struct info *info_new(struct iommufd_ioas *ioas,
 
 static struct info *describe(struct iommufd_ioas *ioas)
 {
-	struct iova_window *windows __free(kfree) = NULL;
 	unsigned int nr;
+	struct iova_window *windows __free(kfree) =
+		iova_space_copy_windows(&ioas->space, &nr);
 
-	scoped_guard(mutex, &ioas->space.lock) {
-		nr = ioas->space.nr_windows;
-		windows = kmemdup_array(ioas->space.windows, nr,
-					sizeof(*windows), GFP_KERNEL_ACCOUNT);
-	}
 	return windows ? info_new(ioas, windows, nr) : NULL;
 }
 
