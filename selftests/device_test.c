@@ -10,6 +10,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
+#include "lib/child.h"
 #include "lib/edu.h"
 #include "lib/iommufd.h"
 #include "lib/leak.h"
@@ -78,11 +79,8 @@ FIXTURE_VARIANT_ADD(dma, memfd_attach_then_map)
 FIXTURE_SETUP(dma)
 {
 	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
-	ASSERT_EQ(0, edu_open(&self->edu)) TH_LOG(NEED_EDU);
-	must(edu_start(&self->edu, self->fd));
+	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
+		TH_LOG(NEED_EDU);
 	self->from = buffer_alloc(variant->kind, DMA_SIZE);
 	self->to = buffer_alloc(variant->kind, DMA_SIZE);
 	ASSERT_NE(NULL, self->from);
@@ -263,13 +261,10 @@ FIXTURE(device)
 FIXTURE_SETUP(device)
 {
 	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
-	ASSERT_EQ(0, edu_open(&self->edu)) TH_LOG(NEED_EDU);
+	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
+		TH_LOG(NEED_EDU);
 	self->buffer = buffer_small(BUFFER_SIZE);
 	buffer_fill(self->buffer, BUFFER_SIZE, 1);
-	must(edu_start(&self->edu, self->fd));
 	must(vfio_attach_ioas(self->edu.fd, self->ioas));
 }
 
@@ -586,32 +581,16 @@ static void hold_the_device(int ready)
 			_exit(1);
 		if (ioas_map_fixed(fd, ioas, buffer, BUFFER_SIZE, iova))
 			_exit(1);
-		if (i == 8 && write(ready, "", 1) != 1)
-			_exit(1);
+		if (i == 8)
+			child_ready(ready);
 	}
 }
 
 TEST_F_TIMEOUT(device, killed_with_the_device_leaves_it_usable, 60)
 {
 	edu_close(&self->edu);
-	for (int i = 0; i < 5; i++) {
-		int status, ready[2];
-		char byte;
-		pid_t pid;
-
-		ASSERT_EQ(0, pipe(ready));
-		pid = fork();
-		ASSERT_LE(0, pid);
-		if (!pid)
-			hold_the_device(ready[1]);
-		close(ready[1]);
-		ASSERT_EQ(1, read(ready[0], &byte, 1));
-		close(ready[0]);
-		usleep(3000 * i);
-		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		ASSERT_TRUE(WIFSIGNALED(status));
-	}
+	for (int i = 0; i < 5; i++)
+		must(child_kill_in(hold_the_device, 3000 * i));
 	must(edu_setup(&self->edu, self->fd, self->ioas));
 	must(check_dma(&self->edu, self->fd, self->ioas, self->buffer));
 }

@@ -33,11 +33,8 @@ FIXTURE(faults)
 FIXTURE_SETUP(faults)
 {
 	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
-	ASSERT_EQ(0, edu_open(&self->edu)) TH_LOG(NEED_EDU);
-	must(edu_start(&self->edu, self->fd));
+	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
+		TH_LOG(NEED_EDU);
 	must(vfio_attach_ioas(self->edu.fd, self->ioas));
 	self->buffer = buffer_small(BUFFER_SIZE);
 	buffer_fill(self->buffer, BUFFER_SIZE, 1);

@@ -78,11 +78,8 @@ FIXTURE(hwpt)
 FIXTURE_SETUP(hwpt)
 {
 	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
-	ASSERT_EQ(0, edu_open(&self->edu)) TH_LOG(NEED_EDU);
-	must(edu_start(&self->edu, self->fd));
+	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
+		TH_LOG(NEED_EDU);
 	self->from = buffer_alloc(BUFFER_SMALL, SIZE);
 	self->to = buffer_alloc(BUFFER_SMALL, SIZE);
 	ASSERT_NE(NULL, self->from);

@@ -9,6 +9,7 @@
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
+#include "lib/child.h"
 #include "lib/iommufd.h"
 #include "lib/leak.h"
 
@@ -436,31 +437,15 @@ static void map_forever(int ready)
 			_exit(1);
 		if (ioas_map_fixed(fd, id, buffer, 16 * PAGE, iova))
 			_exit(1);
-		if (i == 1000 && write(ready, "", 1) != 1)
-			_exit(1);
+		if (i == 1000)
+			child_ready(ready);
 	}
 }
 
 TEST_F_TIMEOUT(ioas, killed_in_the_middle_leaks_nothing, 120)
 {
-	for (int i = 0; i < 10; i++) {
-		int status, ready[2];
-		char byte;
-		pid_t pid;
-
-		ASSERT_EQ(0, pipe(ready));
-		pid = fork();
-		ASSERT_LE(0, pid);
-		if (!pid)
-			map_forever(ready[1]);
-		close(ready[1]);
-		ASSERT_EQ(1, read(ready[0], &byte, 1));
-		close(ready[0]);
-		usleep(1000 * i);
-		ASSERT_EQ(0, kill(pid, SIGKILL));
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		ASSERT_TRUE(WIFSIGNALED(status));
-	}
+	for (int i = 0; i < 10; i++)
+		must(child_kill_in(map_forever, 1000 * i));
 }
 
 TEST_F(ioas, child_shares_the_file)

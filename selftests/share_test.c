@@ -44,9 +44,8 @@ FIXTURE_VARIANT_ADD(share, huge_pages)
 FIXTURE_SETUP(share)
 {
 	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
+	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
+		TH_LOG(NEED_EDU);
 	must(ioas_alloc(self->fd, &self->other));
 	ASSERT_TRUE(buffer_hugetlb_pool(SIZE / HUGE_PAGE));
 	self->memfd = memfd_create("share", variant->memfd_flags |
@@ -57,8 +56,6 @@ FIXTURE_SETUP(share)
 			    self->memfd, 0);
 	ASSERT_NE(MAP_FAILED, self->memory);
 	buffer_fill(self->memory, SIZE, 1);
-	ASSERT_EQ(0, edu_open(&self->edu)) TH_LOG(NEED_EDU);
-	must(edu_start(&self->edu, self->fd));
 }
 
 FIXTURE_TEARDOWN(share)

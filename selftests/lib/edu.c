@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "edu.h"
+#include "iommufd.h"
 
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8
@@ -60,6 +61,22 @@ int edu_map_bar(struct edu *edu)
 int edu_start(struct edu *edu, int iommufd)
 {
 	return vfio_bind(edu->fd, iommufd, &edu->id) ?: edu_map_bar(edu);
+}
+
+int edu_bind_new(struct edu *edu, int *iommufd, __u32 *ioas)
+{
+	int err;
+
+	edu->fd = -1;
+	*iommufd = iommufd_open();
+	if (*iommufd < 0)
+		return *iommufd;
+	err = ioas_alloc(*iommufd, ioas);
+	if (!err)
+		err = edu_open(edu);
+	if (!err)
+		err = edu_start(edu, *iommufd);
+	return err;
 }
 
 int edu_setup(struct edu *edu, int iommufd, __u32 ioas)

@@ -37,6 +37,9 @@ int edu_open(struct edu *edu);
 /* Binds the device to @iommufd and makes its registers usable. */
 int edu_start(struct edu *edu, int iommufd);
 
+/* Opens an iommufd with one IOAS, and the device, and binds that. */
+int edu_bind_new(struct edu *edu, int *iommufd, __u32 *ioas);
+
 /* Makes the registers of an open and bound device usable. */
 int edu_map_bar(struct edu *edu);
 
