@@ -40,9 +40,9 @@ struct gap_query {
 	unsigned long offset;
 };
 
-static inline struct iova_space *space_of(const struct iox_iova_req *req)
+static inline struct iova_request *request_of(struct iox_iova_req *req)
 {
-	return container_of(req, struct iova_request, req)->space;
+	return container_of(req, struct iova_request, req);
 }
 
 static bool congruent_up(const struct gap_query *q, unsigned long from,
@@ -137,10 +137,11 @@ automatic_windows(const struct iova_space *space, unsigned int *nr)
 	return space->allowed ?: space->windows;
 }
 
-static int space_gap(const struct iox_iova_req *req, u64 min, u64 max,
-		     u64 align, bool down, u64 *iova)
+static int space_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align,
+		     bool down, u64 *iova)
 {
-	struct iova_space *space = space_of(req);
+	struct iova_request *request = request_of(req);
+	struct iova_space *space = request->space;
 	struct gap_query q = {
 		.areas = &space->areas,
 		.length = req->length,
@@ -163,19 +164,20 @@ static int space_gap(const struct iox_iova_req *req, u64 min, u64 max,
 
 		if (lo > hi || search_window(&q, lo, hi, down, &found))
 			continue;
+		request->found = found;
 		*iova = found;
 		return 0;
 	}
 	return -ENOSPC;
 }
 
-static int space_first_gap(const struct iox_iova_req *req, u64 min, u64 max,
+static int space_first_gap(struct iox_iova_req *req, u64 min, u64 max,
 			   u64 align, u64 *iova)
 {
 	return space_gap(req, min, max, align, false, iova);
 }
 
-static int space_last_gap(const struct iox_iova_req *req, u64 min, u64 max,
+static int space_last_gap(struct iox_iova_req *req, u64 min, u64 max,
 			  u64 align, u64 *iova)
 {
 	return space_gap(req, min, max, align, true, iova);
@@ -206,15 +208,19 @@ static int check_free(struct iova_space *space, unsigned long iova,
 	return 0;
 }
 
-static int space_check(const struct iox_iova_req *req, u64 iova)
+static int space_check(struct iox_iova_req *req, u64 iova)
 {
+	struct iova_request *request = request_of(req);
 	const struct iova_window *windows;
 	unsigned int nr;
 
+	/* Nothing has changed since: the lock has been held. */
+	if (iova && iova == request->found)
+		return 0;
 	if ((iova ^ req->addr) & (req->align - 1))
 		return -EINVAL;
-	windows = automatic_windows(space_of(req), &nr);
-	return check_free(space_of(req), iova, req->length, windows, nr);
+	windows = automatic_windows(request->space, &nr);
+	return check_free(request->space, iova, req->length, windows, nr);
 }
 
 static const struct iox_space_ops space_ops = {
@@ -228,7 +234,7 @@ static const struct iox_space_ops space_ops = {
  * far as that helps: up to a 2 MiB leaf always, to a 1 GiB leaf if there is such
  * room. Aligned means congruent to the memory, whose large pages must fit.
  */
-static int builtin_select(const struct iox_iova_req *req, u64 *iova)
+static int builtin_select(struct iox_iova_req *req, u64 *iova)
 {
 	unsigned long natural = rounddown_pow_of_two(req->length);
 

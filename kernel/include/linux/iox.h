@@ -70,17 +70,17 @@ struct iox_iova_req {
  * @last_gap: the highest such IOVA
  * @check: may req->length bytes be placed at @iova? 0; -EINVAL unaligned,
  *	-ERANGE outside the allowed windows or in a reserved range, -EEXIST
- *	overlapping an area.
+ *	overlapping an area. Costs nothing for what was found last.
  *
  * All are called with the lock of the IOVA space held by the core, do not
  * sleep and cost O(log areas). None ever answers IOVA 0.
  */
 struct iox_space_ops {
-	int (*first_gap)(const struct iox_iova_req *req, u64 min, u64 max,
-			 u64 align, u64 *iova);
-	int (*last_gap)(const struct iox_iova_req *req, u64 min, u64 max,
-			u64 align, u64 *iova);
-	int (*check)(const struct iox_iova_req *req, u64 iova);
+	int (*first_gap)(struct iox_iova_req *req, u64 min, u64 max, u64 align,
+			 u64 *iova);
+	int (*last_gap)(struct iox_iova_req *req, u64 min, u64 max, u64 align,
+			u64 *iova);
+	int (*check)(struct iox_iova_req *req, u64 iova);
 };
 
 #if IS_ENABLED(CONFIG_IOX_POLICY)
