@@ -34197,6 +34197,44 @@ struct contig_page_info {
 	long unsigned int free_blocks_suitable;
 };
 
+struct hotplug_slot_ops;
+
+struct pci_slot;
+
+struct hotplug_slot {
+	const struct hotplug_slot_ops *ops;
+	struct pci_slot *pci_slot;
+	struct module *owner;
+	const char *mod_name;
+};
+
+struct pcie_device;
+
+struct controller {
+	struct pcie_device *pcie;
+	u64 dsn;
+	u32 slot_cap;
+	unsigned int inband_presence_disabled: 1;
+	u16 slot_ctrl;
+	struct mutex ctrl_lock;
+	long unsigned int cmd_started;
+	unsigned int cmd_busy: 1;
+	wait_queue_head_t queue;
+	atomic_t pending_events;
+	unsigned int notification_enabled: 1;
+	unsigned int power_fault_detected;
+	struct task_struct *poll_thread;
+	u8 state;
+	struct mutex state_lock;
+	struct delayed_work button_work;
+	struct hotplug_slot hotplug_slot;
+	struct rw_semaphore reset_lock;
+	unsigned int depth;
+	unsigned int ist_running;
+	int request_result;
+	wait_queue_head_t requester;
+};
+
 struct copy_subpage_arg {
 	struct folio *dst;
 	struct folio *src;
@@ -43864,17 +43902,6 @@ struct hmac_sha256_ctx {
 
 struct hmac_sha256_key {
 	struct __hmac_sha256_key key;
-};
-
-struct hotplug_slot_ops;
-
-struct pci_slot;
-
-struct hotplug_slot {
-	const struct hotplug_slot_ops *ops;
-	struct pci_slot *pci_slot;
-	struct module *owner;
-	const char *mod_name;
 };
 
 struct hotplug_slot_ops {
@@ -59646,6 +59673,7 @@ struct pci_dev {
 	spinlock_t pcie_cap_lock;
 	u32 saved_config_space[16];
 	struct hlist_head saved_cap_space;
+	unsigned int broken_cmd_compl: 1;
 	void *msix_base;
 	raw_spinlock_t msi_lock;
 	struct pci_vpd vpd;
