@@ -26,12 +26,14 @@ static struct dentry *fault_dir;
  * @ictx: the context, not held: it goes with it
  * @idev: as the core knows it
  * @mdev: the device
+ * @pasids: those that may be attached, for when it is unplugged
  */
 struct test_device {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ictx;
 	struct iommufd_device *idev;
 	struct mock_dev *mdev;
+	struct xarray pasids;
 };
 
 /**
@@ -134,6 +136,7 @@ static int op_mock_domain(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(test))
 		return PTR_ERR(test);
 	test->ictx = ictx;
+	xa_init(&test->pasids);
 	test->mdev = mock_dev_create(flags);
 	if (IS_ERR(test->mdev)) {
 		rc = PTR_ERR(test->mdev);
@@ -169,7 +172,12 @@ abort:
 void iommufd_test_device_destroy(struct iommufd_object *obj)
 {
 	struct test_device *test = container_of(obj, struct test_device, obj);
+	unsigned long pasid;
+	void *mark;
 
+	xa_for_each(&test->pasids, pasid, mark)
+		iommufd_device_detach(test->idev, pasid);
+	xa_destroy(&test->pasids);
 	iommufd_device_detach(test->idev, IOMMU_NO_PASID);
 	iommufd_device_unbind(test->idev);
 	mock_dev_destroy(test->mdev);
@@ -193,6 +201,19 @@ static int op_replace(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
+static int pasid_attach(struct test_device *test, u32 pasid, u32 *pt_id)
+{
+	int rc = iommufd_device_attach(test->idev, pasid, pt_id);
+
+	if (rc)
+		return rc;
+	rc = xa_err(xa_store(&test->pasids, pasid, xa_mk_value(0),
+			     GFP_KERNEL_ACCOUNT));
+	if (rc)
+		iommufd_device_detach(test->idev, pasid);
+	return rc;
+}
+
 static int op_pasid_attach(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_test_cmd *cmd = ucmd->cmd;
@@ -202,8 +223,8 @@ static int op_pasid_attach(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(test))
 		return PTR_ERR(test);
 	if (cmd->op == IOMMU_TEST_OP_PASID_ATTACH)
-		rc = iommufd_device_attach(test->idev, cmd->pasid_attach.pasid,
-					   &cmd->pasid_attach.pt_id);
+		rc = pasid_attach(test, cmd->pasid_attach.pasid,
+				  &cmd->pasid_attach.pt_id);
 	else
 		rc = iommufd_device_replace(test->idev,
 					    cmd->pasid_replace.pasid,
@@ -221,6 +242,7 @@ static int op_pasid_detach(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(test))
 		return PTR_ERR(test);
 	iommufd_device_detach(test->idev, cmd->pasid_detach.pasid);
+	xa_erase(&test->pasids, cmd->pasid_detach.pasid);
 	test_device_put(test);
 	return 0;
 }

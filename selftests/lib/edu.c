@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -30,19 +31,32 @@ static volatile __u64 *edu_reg(struct edu *edu, enum edu_register reg)
 	return (volatile __u64 *)((char *)edu->bar + reg);
 }
 
-int edu_open(struct edu *edu)
+int edu_find(int index, char name[PCI_NAME_SIZE])
+{
+	return pci_find_nth(EDU_VENDOR, EDU_DEVICE, index, name);
+}
+
+int edu_open_name(struct edu *edu, const char *name)
 {
 	int err;
 
 	*edu = (struct edu){ .fd = -1 };
-	err = pci_find(EDU_VENDOR, EDU_DEVICE, edu->name);
-	if (err)
-		return err;
+	snprintf(edu->name, sizeof(edu->name), "%s", name);
 	err = vfio_pci_claim(edu->name);
 	if (err)
 		return err;
 	edu->fd = vfio_open(edu->name);
 	return edu->fd < 0 ? edu->fd : 0;
+}
+
+int edu_open(struct edu *edu)
+{
+	char name[PCI_NAME_SIZE];
+	int err;
+
+	*edu = (struct edu){ .fd = -1 };
+	err = edu_find(0, name);
+	return err ?: edu_open_name(edu, name);
 }
 
 int edu_map_bar(struct edu *edu)
@@ -67,7 +81,7 @@ int edu_bind_new(struct edu *edu, int *iommufd, __u32 *ioas)
 {
 	int err;
 
-	edu->fd = -1;
+	*edu = (struct edu){ .fd = -1 };
 	*iommufd = iommufd_open();
 	if (*iommufd < 0)
 		return *iommufd;

@@ -34,6 +34,12 @@ struct edu {
 /* Finds the device and opens it, not bound yet to any iommufd. */
 int edu_open(struct edu *edu);
 
+/* The same with that one of several. */
+int edu_open_name(struct edu *edu, const char *name);
+
+/* Finds another device for each @index; 0 is the first. */
+int edu_find(int index, char name[PCI_NAME_SIZE]);
+
 /* Binds the device to @iommufd and makes its registers usable. */
 int edu_start(struct edu *edu, int iommufd);
 

@@ -16,7 +16,7 @@
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
 
-static int write_text(const char *path, const char *text)
+int sysfs_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	int err = 0;
@@ -27,6 +27,27 @@ static int write_text(const char *path, const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+int pci_write(const char *name, const char *attribute, const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/%s", name, attribute);
+	return sysfs_write(path, text);
+}
+
+int pci_rescan(void)
+{
+	return sysfs_write("/sys/bus/pci/rescan", "1");
+}
+
+bool pci_exists(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s", name);
+	return !access(path, F_OK);
 }
 
 static unsigned long pci_attribute(const char *name, const char *attribute)
@@ -91,25 +112,22 @@ static void pci_driver(const char *name, char *driver, size_t size)
 
 int vfio_pci_claim(const char *name)
 {
-	char path[PATH_MAX], driver[64];
+	char driver[64];
 	int err;
 
 	pci_driver(name, driver, sizeof(driver));
 	if (!strcmp(driver, "vfio-pci"))
 		return 0;
 
-	snprintf(path, sizeof(path), PCI_DEVICES "/%s/driver_override", name);
-	err = write_text(path, "vfio-pci");
+	err = pci_write(name, "driver_override", "vfio-pci");
 	if (err)
 		return err;
 	if (driver[0]) {
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s/driver/unbind",
-			 name);
-		err = write_text(path, name);
+		err = pci_write(name, "driver/unbind", name);
 		if (err)
 			return err;
 	}
-	err = write_text("/sys/bus/pci/drivers_probe", name);
+	err = sysfs_write("/sys/bus/pci/drivers_probe", name);
 	if (err)
 		return err;
 	pci_driver(name, driver, sizeof(driver));
@@ -219,6 +237,25 @@ int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length)
 		return -errno;
 	*length = info.size;
 	return 0;
+}
+
+int vfio_on_request(int device_fd, int eventfd)
+{
+	struct {
+		struct vfio_irq_set set;
+		__s32 fd;
+	} cmd = {
+		.set = {
+			.argsz = sizeof(cmd),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
+				 VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_REQ_IRQ_INDEX,
+			.count = 1,
+		},
+		.fd = eventfd,
+	};
+
+	return xioctl(device_fd, VFIO_DEVICE_SET_IRQS, &cmd);
 }
 
 int vfio_bus_master(int device_fd, bool on)

@@ -14,6 +14,18 @@
 /* "0000:00:04.0" and its terminating zero */
 #define PCI_NAME_SIZE 16
 
+/* Writes to a file of sysfs. */
+int sysfs_write(const char *path, const char *text);
+
+/* Writes to an attribute of a PCI device, such as "driver/unbind". */
+int pci_write(const char *name, const char *attribute, const char *text);
+
+/* Looks for devices that are there and not known yet. */
+int pci_rescan(void);
+
+/* Is there a device of this name? */
+bool pci_exists(const char *name);
+
 /* Finds the first PCI device with these ids. */
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
@@ -46,6 +58,9 @@ int vfio_region_info(int device_fd, __u32 index,
 
 /* Maps a BAR into this process; *@length is its size. */
 int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length);
+
+/* Has @eventfd signalled when the kernel wants the device back. */
+int vfio_on_request(int device_fd, int eventfd);
 
 /* Lets the device start DMA of its own, or stops it. */
 int vfio_bus_master(int device_fd, bool on);
