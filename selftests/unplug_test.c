@@ -375,13 +375,27 @@ static int find_other(const char *known, char name[PCI_NAME_SIZE])
 	return -ENODEV;
 }
 
-/* Plugs in a device, and waits until a driver can have it. */
+/*
+ * Is vfio-pci done with probing? The slot's own thread may be at it, and has the
+ * driver's link up before.
+ */
+static bool is_claimed(const char *name)
+{
+	int fd = vfio_pci_claim(name) ? -1 : vfio_open(name);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/* Plugs in a device, and waits until it can be opened. */
 static int plug(int monitor, const char *known, char name[PCI_NAME_SIZE])
 {
 	int err = monitor_do(monitor, PLUG);
 
 	for (int i = 0; i < GONE_NAPS && !err; i++) {
-		if (!find_other(known, name) && !vfio_pci_claim(name))
+		if (!find_other(known, name) && is_claimed(name))
 			return 0;
 		usleep(NAP_US);
 	}
