@@ -50,6 +50,14 @@ bool pci_exists(const char *name)
 	return !access(path, F_OK);
 }
 
+bool pci_has_iommu(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu", name);
+	return !access(path, F_OK);
+}
+
 static unsigned long pci_attribute(const char *name, const char *attribute)
 {
 	char path[PATH_MAX];
@@ -146,7 +154,8 @@ int vfio_open(const char *name)
 	if (!dir)
 		return -errno;
 	while (fd == -ENODEV && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "vfio", 4))
+		/* "vfioN", or "noiommu-vfioN" */
+		if (!strstr(entry->d_name, "vfio"))
 			continue;
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s",
 			 entry->d_name);

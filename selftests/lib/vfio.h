@@ -26,6 +26,9 @@ int pci_rescan(void);
 /* Is there a device of this name? */
 bool pci_exists(const char *name);
 
+/* Does an IOMMU translate for it? */
+bool pci_has_iommu(const char *name);
+
 /* Finds the first PCI device with these ids. */
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
