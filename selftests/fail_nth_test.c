@@ -182,17 +182,7 @@ CASE(ioas_map_in_two_domains, .prepare = another_domain,
 static int map_file(struct world *w, __u32 ioas, int fd, __u64 start,
 		    __u64 length)
 {
-	struct iommu_ioas_map_file cmd = {
-		.size = sizeof(cmd),
-		.flags = MAP_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
-		.ioas_id = ioas,
-		.fd = fd,
-		.start = start,
-		.length = length,
-		.iova = WORLD_TO,
-	};
-
-	return xioctl(w->fd, IOMMU_IOAS_MAP_FILE, &cmd);
+	return ioas_map_file_fixed(w->fd, ioas, fd, start, length, WORLD_TO);
 }
 
 static int map_memfd_call(struct world *w)
@@ -369,18 +359,10 @@ static int map_files_elsewhere(struct world *w)
 	if (!pid) {
 		int err = map_file(w, w->ioas, w->memfd, WORLD_FREE, LARGE);
 
-		for (__u64 i = 0; i < 10 && !err; i++) {
-			struct iommu_ioas_map_file cmd = {
-				.size = sizeof(cmd),
-				.flags = MAP_RW,
-				.ioas_id = w->ioas,
-				.fd = w->memfd,
-				.start = i * PAGE,
-				.length = PAGE,
-			};
-
-			err = xioctl(w->fd, IOMMU_IOAS_MAP_FILE, &cmd);
-		}
+		for (__u64 i = 0; i < 10 && !err; i++)
+			err = ioas_map_file_fixed(w->fd, w->ioas, w->memfd,
+						  i * PAGE, PAGE,
+						  WORLD_AT + 2 * i * PAGE);
 		_exit(err ? 1 : 0);
 	}
 	return waitpid(pid, &status, 0) == pid && !status ? 0 : -EIO;

@@ -53,6 +53,8 @@ static int reserve_regions(struct iommufd_ioas *ioas,
 	LIST_HEAD(regions);
 	int rc = 0;
 
+	if (!iommufd_device_has_iommu(idev))
+		return 0;
 	iommu_get_resv_regions(idev->dev, &regions);
 	list_for_each_entry(region, &regions, list) {
 		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
@@ -149,6 +151,9 @@ static bool shares_page_requests(struct device *dev)
 static int check_device(struct iommufd_device *idev, ioasid_t pasid,
 			struct iommufd_hwpt *hwpt)
 {
+	if (iommufd_domain_is_noiommu(hwpt->domain) ==
+	    iommufd_device_has_iommu(idev))
+		return -EINVAL;
 	if (hwpt->domain->dirty_ops &&
 	    !device_iommu_capable(idev->dev, IOMMU_CAP_DIRTY_TRACKING))
 		return -EINVAL;
@@ -182,6 +187,8 @@ static int tell_iommu(struct iommufd_device *idev,
 {
 	struct iommu_group *group = idev->group->group;
 
+	if (!iommufd_device_has_iommu(idev))
+		return 0;
 	if (at->pasid == IOMMU_NO_PASID)
 		return at->hwpt ? iommu_replace_group_handle(group, domain,
 							     handle) :
@@ -499,15 +506,24 @@ int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
-static void clear_domain(struct iommufd_device *idev,
+/* Undo tell_iommu() */
+static void untell_iommu(struct iommufd_device *idev,
 			 struct iommufd_attachment *at)
 {
 	struct iommu_domain *domain = at->hwpt->domain;
 
+	if (!iommufd_device_has_iommu(idev))
+		return;
 	if (at->pasid == IOMMU_NO_PASID)
 		iommu_detach_group_handle(domain, idev->group->group);
 	else
 		iommu_detach_device_pasid(domain, idev->dev, at->pasid);
+}
+
+static void clear_domain(struct iommufd_device *idev,
+			 struct iommufd_attachment *at)
+{
+	untell_iommu(idev, at);
 	forget_handle(at);
 }
 

@@ -264,7 +264,8 @@ int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd);
  * struct iommufd_group - an iommu_group with devices bound to this context
  * @users: devices bound, protected by ictx->groups_lock
  * @ictx: the context
- * @group: the IOMMU's; a reference is held
+ * @group: the IOMMU's, a reference is held; %NULL for a single device that
+ *	has no IOMMU
  * @lock: protects what follows, and vdev of each device
  * @attachments: PASID to struct iommufd_attachment, which attach.c knows;
  *	IOMMU_NO_PASID for requests without one
@@ -295,6 +296,12 @@ struct iommufd_device {
 	struct iommufd_vdevice *vdev;
 	bool leaving;
 };
+
+/* Does an IOMMU translate for the device? */
+static inline bool iommufd_device_has_iommu(const struct iommufd_device *idev)
+{
+	return idev->group->group;
+}
 
 /**
  * struct iommufd_attach_handle - what the IOMMU core knows an attachment by
@@ -452,6 +459,29 @@ iommufd_viommu_lookup(struct iommufd_ctx *ictx, u32 id)
 		return ERR_CAST(obj);
 	return container_of(obj, struct iommufd_viommu, obj);
 }
+
+/* noiommu.c */
+#ifdef CONFIG_IOMMUFD_NOIOMMU
+bool iommufd_dev_is_noiommu(const struct device *dev);
+bool iommufd_domain_is_noiommu(const struct iommu_domain *domain);
+struct iommu_domain *iommufd_noiommu_domain_alloc(void);
+int iommufd_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd);
+#else
+static inline bool iommufd_dev_is_noiommu(const struct device *dev)
+{
+	return false;
+}
+
+static inline bool iommufd_domain_is_noiommu(const struct iommu_domain *domain)
+{
+	return false;
+}
+
+static inline struct iommu_domain *iommufd_noiommu_domain_alloc(void)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+#endif
 
 /* split.c */
 int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova);

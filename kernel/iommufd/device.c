@@ -2,6 +2,7 @@
 /*
  * Devices: taking them out of the kernel's hands, and what their IOMMU can do.
  */
+#include <linux/capability.h>
 #include <linux/export.h>
 #include <linux/moduleparam.h>
 #include <linux/pci-ats.h>
@@ -17,33 +18,56 @@ module_param(allow_unsafe_interrupts, bool, 0644);
 MODULE_PARM_DESC(allow_unsafe_interrupts,
 		 "Allow devices whose interrupts the IOMMU does not isolate, trusting whoever drives them with the machine.");
 
-static struct iommufd_group *group_new(struct iommufd_ctx *ictx,
-				       struct iommu_group *iommu_group)
+static struct iommufd_group *group_alloc(struct iommufd_ctx *ictx)
 {
 	struct iommufd_group *group = kzalloc_obj(*group, GFP_KERNEL_ACCOUNT);
-	int rc;
 
 	if (!group)
 		return ERR_PTR(-ENOMEM);
+	group->ictx = ictx;
+	mutex_init(&group->lock);
+	xa_init(&group->attachments);
+	return group;
+}
+
+static struct iommufd_group *group_new(struct iommufd_ctx *ictx,
+				       struct iommu_group *iommu_group)
+{
+	struct iommufd_group *group = group_alloc(ictx);
+	int rc;
+
+	if (IS_ERR(group))
+		return group;
 	rc = xa_insert(&ictx->groups, iommu_group_id(iommu_group), group,
 		       GFP_KERNEL_ACCOUNT);
 	if (rc) {
 		kfree(group);
 		return ERR_PTR(rc);
 	}
-	group->ictx = ictx;
 	group->group = iommu_group_ref_get(iommu_group);
-	mutex_init(&group->lock);
-	xa_init(&group->attachments);
+	return group;
+}
+
+/* Without an IOMMU, each device is one of its own. */
+static struct iommufd_group *group_single(struct iommufd_ctx *ictx)
+{
+	struct iommufd_group *group = group_alloc(ictx);
+
+	if (!IS_ERR(group))
+		group->users = 1;
 	return group;
 }
 
 static struct iommufd_group *group_get(struct iommufd_ctx *ictx,
 				       struct device *dev)
 {
-	struct iommu_group *iommu_group = iommu_group_get(dev);
+	struct iommu_group *iommu_group;
 	struct iommufd_group *group;
 
+	/* The group that vfio has made for it says nothing of the hardware. */
+	if (iommufd_dev_is_noiommu(dev))
+		return group_single(ictx);
+	iommu_group = iommu_group_get(dev);
 	if (!iommu_group)
 		return ERR_PTR(-ENODEV);
 	scoped_guard(mutex, &ictx->groups_lock) {
@@ -63,8 +87,10 @@ static void group_put(struct iommufd_group *group)
 	if (--group->users)
 		return;
 	WARN_ON(!xa_empty(&group->attachments));
-	xa_erase(&group->ictx->groups, iommu_group_id(group->group));
-	iommu_group_put(group->group);
+	if (group->group) {
+		xa_erase(&group->ictx->groups, iommu_group_id(group->group));
+		iommu_group_put(group->group);
+	}
 	mutex_destroy(&group->lock);
 	kfree(group);
 }
@@ -94,17 +120,37 @@ static int check_isolated_msi(struct iommufd_group *group, struct device *dev)
 	return 0;
 }
 
+/* Keep the kernel, and other contexts, from using the device's DMA. */
+static int claim(struct iommufd_group *group, struct device *dev)
+{
+	int rc;
+
+	/* There is nothing that could keep anybody from anything. */
+	if (!group->group)
+		return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+	rc = check_isolated_msi(group, dev);
+	return rc ?: iommu_device_claim_dma_owner(dev, group->ictx);
+}
+
+static void release(struct iommufd_group *group, struct device *dev)
+{
+	if (group->group)
+		iommu_device_release_dma_owner(dev);
+}
+
 /**
  * iommufd_device_bind - take ownership of a device's DMA for a context
  * @ictx: the context
  * @dev: the calling driver's device
  * @id: set to the device's object id
  *
- * The device cannot reach any memory until it is attached.
+ * The device cannot reach any memory until it is attached, unless it has no
+ * IOMMU and CONFIG_IOMMUFD_NOIOMMU lets it be bound all the same.
  *
  * Context: sleeps.
  * Return: the device, to be released with iommufd_device_unbind(); -EINVAL its
- * DMA is not coherent; -ENODEV no IOMMU; -EPERM interrupts are not isolated;
+ * DMA is not coherent; -ENODEV no IOMMU; -EPERM interrupts are not isolated,
+ * or, without an IOMMU, the caller lacks CAP_SYS_RAWIO;
  * -EBUSY somebody else owns the group; -ENOMEM.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
@@ -114,16 +160,14 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	struct iommufd_group *group;
 	int rc;
 
-	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
+	if (!iommufd_dev_is_noiommu(dev) &&
+	    !device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
 		return ERR_PTR(-EINVAL);
 
 	group = group_get(ictx, dev);
 	if (IS_ERR(group))
 		return ERR_CAST(group);
-	rc = check_isolated_msi(group, dev);
-	if (rc)
-		goto put_group;
-	rc = iommu_device_claim_dma_owner(dev, ictx);
+	rc = claim(group, dev);
 	if (rc)
 		goto put_group;
 
@@ -145,7 +189,7 @@ struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,
 	return idev;
 
 release_owner:
-	iommu_device_release_dma_owner(dev);
+	release(group, dev);
 put_group:
 	group_put(group);
 	return ERR_PTR(rc);
@@ -157,7 +201,7 @@ void iommufd_device_destroy(struct iommufd_object *obj)
 	struct iommufd_device *idev =
 		container_of(obj, struct iommufd_device, obj);
 
-	iommu_device_release_dma_owner(idev->dev);
+	release(idev->group, idev->dev);
 	group_put(idev->group);
 }
 
@@ -278,7 +322,8 @@ int iommufd_get_hw_info(struct iommufd_ucmd *ucmd)
 	idev = iommufd_device_lookup(ucmd->ictx, cmd->dev_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
-	rc = get_hw_info(ucmd, idev->dev);
+	rc = iommufd_device_has_iommu(idev) ? get_hw_info(ucmd, idev->dev) :
+					      -EOPNOTSUPP;
 	iommufd_object_put(ucmd->ictx, &idev->obj);
 	return rc;
 }

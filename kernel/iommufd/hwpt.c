@@ -81,12 +81,22 @@ static struct iommu_domain *alloc_paging(const struct hwpt_request *req)
 {
 	struct device *dev = req->idev->dev;
 
+	if (!iommufd_device_has_iommu(req->idev))
+		return iommufd_noiommu_domain_alloc();
 	if (req->flags & IOMMU_HWPT_ALLOC_DIRTY_TRACKING &&
 	    !device_iommu_capable(dev, IOMMU_CAP_DIRTY_TRACKING))
 		return ERR_PTR(-EOPNOTSUPP);
 	if (req->has_data)
 		return alloc_with_data(dev, req->flags, &req->data);
 	return iommu_paging_domain_alloc_flags(dev, req->flags);
+}
+
+/* The one that a device is attached to when it is given just the IOAS */
+static struct iommu_domain *alloc_automatic(struct device *dev)
+{
+	if (iommufd_dev_is_noiommu(dev))
+		return iommufd_noiommu_domain_alloc();
+	return iommu_paging_domain_alloc(dev);
 }
 
 /* Give a new HWPT its domain, and the domain all that the IOAS maps. */
@@ -133,7 +143,7 @@ struct iommufd_hwpt *iommufd_hwpt_new_automatic(struct iommufd_ioas *ioas,
 		return hwpt;
 	hwpt->ioas = ioas;
 	hwpt->automatic = true;
-	rc = fill_paging(hwpt, dev, iommu_paging_domain_alloc(dev));
+	rc = fill_paging(hwpt, dev, alloc_automatic(dev));
 	if (rc) {
 		iommufd_object_abort(ioas->ictx, &hwpt->obj);
 		return ERR_PTR(rc);
@@ -284,6 +294,15 @@ static int new_hwpt(struct iommufd_ucmd *ucmd, struct iommufd_object *pt,
 	return 0;
 }
 
+/* Without an IOMMU there is one kind of domain. */
+static bool device_can_have(const struct iommufd_device *idev,
+			    const struct iommu_hwpt_alloc *cmd,
+			    const struct iommufd_object *pt)
+{
+	return iommufd_device_has_iommu(idev) ||
+	       (pt->type == IOMMUFD_OBJ_IOAS && !cmd->flags && !cmd->data_len);
+}
+
 static int hwpt_for_device(struct iommufd_ucmd *ucmd, struct iommufd_object *pt,
 			   const struct hwpt_request *req)
 {
@@ -343,7 +362,9 @@ int iommufd_hwpt_alloc(struct iommufd_ucmd *ucmd)
 		rc = PTR_ERR(pt);
 		goto put_device;
 	}
-	rc = hwpt_for_device(ucmd, pt, &req);
+	rc = device_can_have(req.idev, cmd, pt) ?
+		     hwpt_for_device(ucmd, pt, &req) :
+		     -EOPNOTSUPP;
 	iommufd_object_put(ucmd->ictx, pt);
 put_device:
 	iommufd_object_put(ucmd->ictx, &req.idev->obj);

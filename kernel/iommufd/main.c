@@ -71,6 +71,7 @@ union ucmd_buffer {
 	struct iommu_ioas_iova_ranges ioas_iova_ranges;
 	struct iommu_ioas_map ioas_map;
 	struct iommu_ioas_map_file ioas_map_file;
+	struct iommu_ioas_noiommu_get_pa ioas_noiommu_get_pa;
 	struct iommu_ioas_unmap ioas_unmap;
 	struct iommu_option option;
 	struct iommu_vdevice_alloc vdevice_alloc;
@@ -135,6 +136,10 @@ static const struct ioctl_entry ioctls[] = {
 	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
 	ENTRY(IOMMU_IOAS_MAP_FILE, iommufd_ioas_map_file,
 	      struct iommu_ioas_map_file, iova),
+#ifdef CONFIG_IOMMUFD_NOIOMMU
+	ENTRY(IOMMU_IOAS_NOIOMMU_GET_PA, iommufd_ioas_noiommu_get_pa,
+	      struct iommu_ioas_noiommu_get_pa, out_phys),
+#endif
 	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
 	      length),
 	ENTRY(IOMMU_OPTION, iommufd_option, struct iommu_option, val64),

@@ -98,7 +98,8 @@ int iommufd_viommu_alloc(struct iommufd_ucmd *ucmd)
 		rc = PTR_ERR(hwpt);
 		goto put_device;
 	}
-	rc = new_viommu(ucmd, idev, hwpt);
+	rc = iommufd_device_has_iommu(idev) ? new_viommu(ucmd, idev, hwpt) :
+					      -EOPNOTSUPP;
 	iommufd_object_put(ucmd->ictx, &hwpt->obj);
 put_device:
 	iommufd_object_put(ucmd->ictx, &idev->obj);
@@ -204,7 +205,8 @@ int iommufd_vdevice_alloc(struct iommufd_ucmd *ucmd)
 		rc = PTR_ERR(idev);
 		goto put_viommu;
 	}
-	if (viommu->iommu_dev == __iommu_get_iommu_dev(idev->dev))
+	if (iommufd_device_has_iommu(idev) &&
+	    viommu->iommu_dev == __iommu_get_iommu_dev(idev->dev))
 		rc = new_vdevice(ucmd, viommu, idev);
 	else
 		rc = -EINVAL;

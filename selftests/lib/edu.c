@@ -31,9 +31,25 @@ static volatile __u64 *edu_reg(struct edu *edu, enum edu_register reg)
 	return (volatile __u64 *)((char *)edu->bar + reg);
 }
 
+static int find(bool iommu, int index, char name[PCI_NAME_SIZE])
+{
+	int err;
+
+	for (int nth = 0;; nth++) {
+		err = pci_find_nth(EDU_VENDOR, EDU_DEVICE, nth, name);
+		if (err || (pci_has_iommu(name) == iommu && !index--))
+			return err;
+	}
+}
+
 int edu_find(int index, char name[PCI_NAME_SIZE])
 {
-	return pci_find_nth(EDU_VENDOR, EDU_DEVICE, index, name);
+	return find(true, index, name);
+}
+
+int edu_find_noiommu(char name[PCI_NAME_SIZE])
+{
+	return find(false, 0, name);
 }
 
 int edu_open_name(struct edu *edu, const char *name)

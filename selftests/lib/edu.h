@@ -37,8 +37,11 @@ int edu_open(struct edu *edu);
 /* The same with that one of several. */
 int edu_open_name(struct edu *edu, const char *name);
 
-/* Finds another device for each @index; 0 is the first. */
+/* Finds another device for each @index, 0 is the first, that has an IOMMU. */
 int edu_find(int index, char name[PCI_NAME_SIZE]);
+
+/* Finds one that has none. */
+int edu_find_noiommu(char name[PCI_NAME_SIZE]);
 
 /* Binds the device to @iommufd and makes its registers usable. */
 int edu_start(struct edu *edu, int iommufd);

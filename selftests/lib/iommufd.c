@@ -73,6 +73,22 @@ int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 	return ioas_map(fd, ioas, MAP_RW, va, length, iova);
 }
 
+int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,
+			__u64 length, __u64 iova)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = MAP_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = ioas,
+		.fd = file,
+		.start = start,
+		.length = length,
+		.iova = iova,
+	};
+
+	return xioctl(fd, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
 int ioas_unmap_count(int fd, __u32 ioas, __u64 iova, __u64 *length)
 {
 	struct iommu_ioas_unmap cmd = {

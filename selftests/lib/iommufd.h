@@ -54,6 +54,10 @@ int ioas_map_fixed(int fd, __u32 ioas, const void *va, size_t length,
 int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 		  __u64 *iova);
 
+/* Readable and writeable, at @iova: memory of a memfd or a dma-buf. */
+int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,
+			__u64 length, __u64 iova);
+
 int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 length);
 
 /* Like ioas_unmap(), and says in *@length what was really unmapped. */

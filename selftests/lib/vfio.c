@@ -50,6 +50,14 @@ bool pci_exists(const char *name)
 	return !access(path, F_OK);
 }
 
+bool pci_has_iommu(const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/iommu", name);
+	return !access(path, F_OK);
+}
+
 static unsigned long pci_attribute(const char *name, const char *attribute)
 {
 	char path[PATH_MAX];
@@ -146,7 +154,8 @@ int vfio_open(const char *name)
 	if (!dir)
 		return -errno;
 	while (fd == -ENODEV && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "vfio", 4))
+		/* "vfioN", or "noiommu-vfioN" */
+		if (!strstr(entry->d_name, "vfio"))
 			continue;
 		snprintf(path, sizeof(path), "/dev/vfio/devices/%s",
 			 entry->d_name);
@@ -258,7 +267,7 @@ int vfio_on_request(int device_fd, int eventfd)
 	return xioctl(device_fd, VFIO_DEVICE_SET_IRQS, &cmd);
 }
 
-int vfio_bus_master(int device_fd, bool on)
+static int change_command(int device_fd, __u16 set, __u16 clear)
 {
 	struct vfio_region_info info;
 	__u16 command;
@@ -271,11 +280,47 @@ int vfio_bus_master(int device_fd, bool on)
 	at = info.offset + PCI_COMMAND;
 	if (pread(device_fd, &command, sizeof(command), at) != sizeof(command))
 		return -EIO;
-	if (on)
-		command |= PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
-	else
-		command &= ~PCI_COMMAND_MASTER;
+	command = (command | set) & ~clear;
 	if (pwrite(device_fd, &command, sizeof(command), at) != sizeof(command))
 		return -EIO;
 	return 0;
+}
+
+int vfio_bus_master(int device_fd, bool on)
+{
+	if (on)
+		return change_command(device_fd,
+				      PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY,
+				      0);
+	return change_command(device_fd, 0, PCI_COMMAND_MASTER);
+}
+
+int vfio_memory(int device_fd, bool on)
+{
+	return change_command(device_fd, on ? PCI_COMMAND_MEMORY : 0,
+			      on ? 0 : PCI_COMMAND_MEMORY);
+}
+
+int vfio_dmabuf(int device_fd, __u32 index, __u64 offset, __u64 length)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_dma_buf get;
+		struct vfio_region_dma_range range;
+	} cmd = {
+		.feature = {
+			.argsz = sizeof(cmd),
+			.flags = VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_DMA_BUF,
+		},
+		.get = {
+			.region_index = index,
+			.open_flags = O_RDWR | O_CLOEXEC,
+			.nr_ranges = 1,
+		},
+		.range = { .offset = offset, .length = length },
+	};
+	int fd = ioctl(device_fd, VFIO_DEVICE_FEATURE, &cmd);
+
+	return fd < 0 ? -errno : fd;
 }

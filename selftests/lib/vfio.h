@@ -26,6 +26,9 @@ int pci_rescan(void);
 /* Is there a device of this name? */
 bool pci_exists(const char *name);
 
+/* Does an IOMMU translate for it? */
+bool pci_has_iommu(const char *name);
+
 /* Finds the first PCI device with these ids. */
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
@@ -61,6 +64,12 @@ int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length);
 
 /* Has @eventfd signalled when the kernel wants the device back. */
 int vfio_on_request(int device_fd, int eventfd);
+
+/* Lets the device answer to its BARs, or makes it deaf. */
+int vfio_memory(int device_fd, bool on);
+
+/* Exports part of a BAR; returns the file descriptor of a dma-buf. */
+int vfio_dmabuf(int device_fd, __u32 index, __u64 offset, __u64 length);
 
 /* Lets the device start DMA of its own, or stops it. */
 int vfio_bus_master(int device_fd, bool on);
