@@ -31,7 +31,7 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo test peer-test bench kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
+.PHONY: all demo test peer-test bench fuzz kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
 all: kernel bpf user selftests
@@ -48,6 +48,11 @@ peer-test: kernel tools
 
 bench: all
 	@scripts/bench $(BENCH)
+
+FUZZ ?= --seconds 600
+
+fuzz: tools selftests
+	@./vm run --kernel debug --timeout 3600 -- sh -c 'modprobe iommufd && exec build/bin/iox-fuzz $(FUZZ)'
 
 setup:
 	@scripts/setup
@@ -111,6 +116,7 @@ help:
 	@echo 'make test             run all tests; the last line of output is the sum'
 	@echo 'make peer-test        run the own tests of Linux on Linux as it came and on iox, and compare'
 	@echo 'make bench            compare with the stock kernel; BENCH="--quick map/thp" passes options on'
+	@echo 'make fuzz             ten minutes of random calls on the debug kernel; FUZZ="--seed 7 --rounds 1" replays'
 	@echo
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'

@@ -314,6 +314,7 @@ static int acquire_piece(struct iommufd_ioas *ioas, unsigned long iova,
 			 unsigned long last, unsigned int flags,
 			 struct piece *piece)
 {
+	int prot = flags & IOMMUFD_ACCESS_RW_WRITE ? IOMMU_WRITE : IOMMU_READ;
 	struct iommufd_area *area;
 	int rc;
 
@@ -321,8 +322,7 @@ static int acquire_piece(struct iommufd_ioas *ioas, unsigned long iova,
 		area = iova_space_next(&ioas->space, iova, iova);
 		if (!area || !iommufd_area_is_live(area))
 			return -ENOENT;
-		if (flags & IOMMUFD_ACCESS_RW_WRITE &&
-		    !(area->prot & IOMMU_WRITE))
+		if (!(area->prot & prot))
 			return -EPERM;
 		/* From here on unmap has to ask. */
 		area->access_pins++;
@@ -378,8 +378,9 @@ static int collect_page(void *arg, unsigned long pfn, unsigned long npages)
  * @flags: IOMMUFD_ACCESS_RW_WRITE to write to them
  *
  * Context: sleeps.
- * Return: 0; -ENOENT not mapped or not attached; -EPERM mapped read-only;
- * -EINVAL; -EOVERFLOW; or an errno of iommufd_pages_acquire().
+ * Return: 0; -ENOENT not mapped or not attached; -EPERM not mapped for reading,
+ * or for writing if that is wanted; -EINVAL; -EOVERFLOW; or an errno of
+ * iommufd_pages_acquire().
  */
 int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
