@@ -52,7 +52,7 @@ bench: all
 FUZZ ?= --seconds 600
 
 fuzz: tools selftests
-	@./vm run --kernel debug --timeout 3600 -- sh -c 'modprobe iommufd && exec build/bin/iox-fuzz $(FUZZ)'
+	@./vm run --kernel debug --append kho=off --timeout 3600 -- sh -c 'modprobe iommufd && exec build/bin/iox-fuzz $(FUZZ)'
 
 setup:
 	@scripts/setup

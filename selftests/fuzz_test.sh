@@ -36,14 +36,14 @@ check()
 echo 'TAP version 13'
 
 if output=$("$fuzz" --rounds 1 --threads 1 --ops 0 2>&1) || [[ $output != *CONFIG_IOMMUFD_TEST* ]]; then
-	first=$("$fuzz" --seed 1 --threads 1 --rounds 1 --ops 500 --trace 2>&1 | grep -v 'rounds in')
-	again=$("$fuzz" --seed 1 --threads 1 --rounds 1 --ops 500 --trace 2>&1 | grep -v 'rounds in')
+	first=$("$fuzz" --seed 20 --threads 1 --rounds 1 --ops 500 --trace 2>&1 | grep -v 'rounds in')
+	again=$("$fuzz" --seed 20 --threads 1 --rounds 1 --ops 500 --trace 2>&1 | grep -v 'rounds in')
 	[[ $first == *' op 500 '* && $first == "$again" ]]
 	result a_seed_replays $? "$(diff <(echo "$first") <(echo "$again"))"
 	check one_thread --seed 1 --threads 1 --seconds 4
-	check several_threads --seed 2 --rounds 1 --ops 500
+	check several_threads --seed 2 --rounds 1 --ops 1500
 	seed=$((RANDOM * 32768 + RANDOM))
-	check "random_seed_$seed" --seed "$seed" --seconds 5 --ops 500
+	check "random_seed_$seed" --seed "$seed" --seconds 5 --ops 1000
 else
 	echo 'ok 1 fuzz # SKIP this kernel has no CONFIG_IOMMUFD_TEST'
 	number=1

@@ -44,8 +44,7 @@ struct file *pick_file(struct world *w)
 
 /*
  * Takes a huge page of those that the world has. A hole would get one when it is
- * pinned; but memfd_pin_folios() then only looks at pages that are reserved, and
- * may see none though there are free ones.
+ * pinned, but none of those that cannot be pinned for long: see find_frame().
  */
 static void fill_hugetlb(struct file *file)
 {

@@ -68,6 +68,7 @@ struct answer {
 	unsigned int nr;
 	int err[8];
 	bool may_succeed;
+	bool no_memory;		/* it may also have run out of it */
 };
 
 void may_fail(struct answer *lawful, int err);
@@ -481,6 +482,9 @@ struct world {
 
 /* What replays it, for messages. */
 extern const char *fuzz_replay;
+
+/* Some memory may lie where it cannot be pinned for long: see find_frame(). */
+extern bool fuzz_has_cma;
 
 /* Print each call once it has returned. */
 extern bool fuzz_trace;

@@ -58,7 +58,8 @@ static void tell_answer(char *text, size_t size, const struct answer *lawful)
 
 	text[0] = 0;
 	if (!lawful->nr || lawful->may_succeed)
-		used = snprintf(text, size, "success");
+		used = snprintf(text, size, "success%s",
+				lawful->no_memory ? " or ENOMEM" : "");
 	for (unsigned int i = 0; i < lawful->nr && used < size; i++)
 		used += snprintf(text + used, size - used, "%s%s",
 				 used ? " or " : "",
@@ -110,6 +111,7 @@ bool judge(struct world *w, int rc, const struct answer *lawful)
 	bool fine = !rc && (!lawful->nr || lawful->may_succeed);
 	char expected[LOG_WIDTH];
 
+	fine |= rc == -ENOMEM && lawful->no_memory;
 	note_more(w, " = %s", error_name(-rc));
 	for (unsigned int i = 0; i < lawful->nr && !fine; i++)
 		fine = rc == -lawful->err[i];

@@ -17,6 +17,7 @@
 #define AUTOMATIC_SIZE (64UL << 20)
 
 const char *fuzz_replay;
+bool fuzz_has_cma;
 bool fuzz_trace;
 
 struct options {
@@ -40,7 +41,7 @@ static void usage(FILE *to)
 "race, kill and close. After each nothing may be left over.\n"
 "\n"
 "  --seed N      of the first round; the next has N + 1, and so on (random)\n"
-"  --ops N       operations of each thread in a round (2000)\n"
+"  --ops N       operations of a round, shared by its threads (2000)\n"
 "  --threads N   of rounds that have several; with 1 none has (3)\n"
 "  --rounds N    stop after so many\n"
 "  --seconds N   begin no round after so long (10, unless --rounds is given)\n"
@@ -138,7 +139,7 @@ static struct world *world_new(const struct options *options, __u64 seed,
 		err(2, "a world");
 	w->seed = seed;
 	w->number = nr;
-	w->ops = options->ops;
+	w->ops = common ? options->ops / options->threads : options->ops;
 	w->common = common;
 	return w;
 }
@@ -258,6 +259,20 @@ static void run_round(const struct options *options, __u64 seed)
 	exit(1);
 }
 
+static bool has_cma(void)
+{
+	char line[128];
+	long free_kb = 0;
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	/* The total is what drivers have, the free part is everybody's. */
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "CmaFree: %ld", &free_kb);
+	if (f)
+		fclose(f);
+	return free_kb;
+}
+
 static void check_kernel(const struct options *options)
 {
 	struct iommu_test_cmd cmd = { .size = sizeof(cmd) };
@@ -281,6 +296,7 @@ int main(int argc, char **argv)
 
 	setlinebuf(stdout);
 	check_kernel(&options);
+	fuzz_has_cma = has_cma();
 	while ((!options.rounds || round < options.rounds) &&
 	       (!options.seconds ||
 		time(NULL) - begun < (time_t)options.seconds))

@@ -327,7 +327,7 @@ void op_map_file(struct world *w)
 	plan.pages = pages_of_file(file, from, plan.length,
 				   plan.flags & IOMMU_IOAS_MAP_WRITEABLE);
 	plan.start = from % PAGE;
-	note_plan("map file", &plan);
+	note_plan(file->hugetlb ? "map hugetlb file" : "map file", &plan);
 	map_planned(&plan, call_map_file);
 }
 

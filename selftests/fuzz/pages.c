@@ -60,6 +60,14 @@ static struct frame *find_frame(struct pages *pages, unsigned long index,
 			      mm_fault(pages->mm, at, pages->writable);
 	if (!frame)
 		may_fail(lawful, pages->file ? EINVAL : EFAULT);
+	/*
+	 * It may lie in what is set aside for large allocations; kexec handover
+	 * has such memory. It has to move before it is pinned, and that fails if
+	 * somebody looks at the page just then, or if it is a huge one and the
+	 * pool has none elsewhere.
+	 */
+	else if (fuzz_has_cma && !frame->pins)
+		lawful->no_memory = true;
 	return frame;
 }
 
