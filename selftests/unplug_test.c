@@ -381,12 +381,10 @@ static int find_other(const char *known, char name[PCI_NAME_SIZE])
  */
 static bool is_claimed(const char *name)
 {
-	int fd = vfio_pci_claim(name) ? -1 : vfio_open(name);
+	char path[PATH_MAX];
 
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", name);
+	return !vfio_pci_claim(name) && !access(path, F_OK);
 }
 
 /* Plugs in a device, and waits until it can be opened. */

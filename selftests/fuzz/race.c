@@ -209,8 +209,8 @@ static bool map_and_unmap_all(struct duel *duel)
 static bool map_and_attach(struct duel *duel)
 {
 	return both_win(duel, map_it, attach_it, "map against attach") &&
-	       expect(duel, !mock_check_map(duel->fd, duel->hwpt, AT, LENGTH,
-					    duel->buffer),
+	       expect(duel, !mock_check_map(duel->fd, duel->hwpt, AT,
+					    duel->buffer, LENGTH),
 		      "page table after map against attach", 0) &&
 	       both_win(duel, unmap_it, detach_it, "unmap against detach");
 }
@@ -262,8 +262,10 @@ static bool prepare(struct duel *duel)
 	duel->fd = iommufd_open();
 	duel->buffer = buffer_small(LENGTH);
 	buffer_fill(duel->buffer, LENGTH, 1);
-	return !ioas_alloc(duel->fd, &duel->ioas) &&
-	       !mock_access(duel->fd, duel->ioas, true, &duel->access);
+	if (ioas_alloc(duel->fd, &duel->ioas))
+		return false;
+	duel->access = mock_access(duel->fd, duel->ioas, true);
+	return duel->access >= 0;
 }
 
 static bool clean_up(struct duel *duel)

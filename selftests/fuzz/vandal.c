@@ -36,35 +36,6 @@ int mock_attach(int fd, __u32 pt, __u32 *stdev, __u32 *hwpt)
 	return rc;
 }
 
-int mock_replace(int fd, __u32 stdev, __u32 pt, __u32 *hwpt)
-{
-	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd),
-		.op = IOMMU_TEST_OP_MOCK_DOMAIN_REPLACE,
-		.id = stdev,
-		.mock_domain_replace.pt_id = pt,
-	};
-	int rc = xioctl(fd, IOMMU_TEST_CMD, &cmd);
-
-	*hwpt = cmd.mock_domain_replace.pt_id;
-	return rc;
-}
-
-int mock_access(int fd, __u32 ioas, bool pinning, int *access)
-{
-	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd),
-		.op = IOMMU_TEST_OP_CREATE_ACCESS,
-		.id = ioas,
-		.create_access.flags =
-			pinning ? MOCK_FLAGS_ACCESS_CREATE_NEEDS_PIN_PAGES : 0,
-	};
-	int rc = xioctl(fd, IOMMU_TEST_CMD, &cmd);
-
-	*access = cmd.create_access.out_access_fd;
-	return rc;
-}
-
 int mock_reserve(int fd, __u32 ioas, __u64 first, __u64 last)
 {
 	struct iommu_test_cmd cmd = {
@@ -77,34 +48,21 @@ int mock_reserve(int fd, __u32 ioas, __u64 first, __u64 last)
 	return xioctl(fd, IOMMU_TEST_CMD, &cmd);
 }
 
-int mock_check_map(int fd, __u32 hwpt, __u64 iova, __u64 length,
-		   const void *addr)
-{
-	struct iommu_test_cmd cmd = {
-		.size = sizeof(cmd),
-		.op = IOMMU_TEST_OP_MD_CHECK_MAP,
-		.id = hwpt,
-		.check_map = { .iova = iova, .length = length,
-			       .uptr = (uintptr_t)addr },
-	};
-
-	return xioctl(fd, IOMMU_TEST_CMD, &cmd);
-}
-
 /* --- attaching under load ----------------------------------------------------------------- */
 
 /* Nothing is mapped that could stand in the way, so all of this has to work. */
 static int attach_once(int fd, __u32 ioas)
 {
-	__u32 stdev[2], hwpt[2], elsewhere, other = 0;
+	__u32 stdev[2], hwpt[2], elsewhere[2], back = ioas, other = 0;
 	int rc;
 
 	rc = ioas_alloc(fd, &other);
 	rc = rc ?: mock_attach(fd, ioas, &stdev[0], &hwpt[0]);
 	rc = rc ?: mock_attach(fd, hwpt[0], &stdev[1], &hwpt[1]);
-	rc = rc ?: mock_replace(fd, stdev[0], other, &elsewhere);
-	rc = rc ?: mock_replace(fd, stdev[1], other, &elsewhere);
-	rc = rc ?: mock_replace(fd, stdev[0], ioas, &hwpt[0]);
+	elsewhere[0] = elsewhere[1] = other;
+	rc = rc ?: mock_replace(fd, stdev[0], &elsewhere[0]);
+	rc = rc ?: mock_replace(fd, stdev[1], &elsewhere[1]);
+	rc = rc ?: mock_replace(fd, stdev[0], &back);
 	rc = rc ?: iommufd_destroy(fd, stdev[0]);
 	rc = rc ?: iommufd_destroy(fd, stdev[1]);
 	return rc ?: iommufd_destroy(fd, other);

@@ -3,15 +3,12 @@
 #ifndef IOX_FUZZ_VANDAL_H
 #define IOX_FUZZ_VANDAL_H
 
+#include "../lib/mock.h"
 #include "fuzz.h"
 
-/* Calls into the test driver; 0 or a negative errno */
+/* Calls into the test driver that lib/mock.h has not; 0 or a negative errno */
 int mock_attach(int fd, __u32 pt, __u32 *stdev, __u32 *hwpt);
-int mock_replace(int fd, __u32 stdev, __u32 pt, __u32 *hwpt);
-int mock_access(int fd, __u32 ioas, bool pinning, int *access);
 int mock_reserve(int fd, __u32 ioas, __u64 first, __u64 last);
-int mock_check_map(int fd, __u32 hwpt, __u64 iova, __u64 length,
-		   const void *addr);
 
 /*
  * Others that are in the way until told to stop. Each returns NULL, or what went
