@@ -640,6 +640,44 @@ static int attach_only(struct world *w)
 CASE(vfio_attached_map, .kind = WORLD_EDU, .prepare = attach_only,
      .call = map_large_call, .check = is_attached);
 
+/* --- a real device that no IOMMU translates for ----------------------------------------- */
+
+static int attach_noiommu(struct world *w)
+{
+	char name[PCI_NAME_SIZE];
+
+	return vfio_allow_noiommu() ?: edu_find_noiommu(name) ?:
+	       edu_open_name(&w->edu, name) ?: ioas_alloc(w->fd, &w->ioas) ?:
+	       ioas_map_fixed(w->fd, w->ioas, w->buffer, WORLD_LENGTH,
+			      WORLD_AT) ?:
+	       attach_only(w);
+}
+
+static int get_pa_call(struct world *w)
+{
+	struct iommu_ioas_noiommu_get_pa cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = w->ioas,
+		.iova = WORLD_AT,
+		.length = PAGE,
+	};
+
+	return xioctl(w->fd, IOMMU_IOAS_NOIOMMU_GET_PA, &cmd) ?:
+	       cmd.out_phys ? 0 : -EIO;
+}
+
+CASE(ioas_noiommu_get_pa, .kind = WORLD_EMPTY, .prepare = attach_noiommu,
+     .call = get_pa_call);
+
+static int attach_noiommu_full(struct world *w)
+{
+	return attach_noiommu(w) ?: map_large_call(w) ?:
+	       vfio_detach(w->edu.fd);
+}
+
+CASE(noiommu_attach, .kind = WORLD_EMPTY, .prepare = attach_noiommu_full,
+     .call = vfio_attach_call, .check = is_attached);
+
 /* --- a real device, by its group ----------------------------------------------------------- */
 
 /* The file is a container of type 1, version 1, with the device in it. */

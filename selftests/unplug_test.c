@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
@@ -28,8 +29,8 @@
 
 /* vfio asks at once, then every ten seconds; QEMU's slot takes five. */
 #define ASKED_MS 30000
+#define WAIT_S 60
 #define NAP_US 10000
-#define GONE_NAPS 3000
 
 #define SLOT "/sys/bus/pci/slots/1"
 
@@ -64,6 +65,18 @@ static int taker_end(struct taker *t)
 	return pthread_join(t->thread, NULL) ?: t->err;
 }
 
+/* For loops that wait: a nap, as long as there is time. Starts at 0. */
+static bool nap(time_t *started)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!*started)
+		*started = now.tv_sec;
+	usleep(NAP_US);
+	return now.tv_sec - *started < WAIT_S;
+}
+
 static bool asked_for(int eventfd)
 {
 	struct pollfd poller = { .fd = eventfd, .events = POLLIN };
@@ -74,30 +87,30 @@ static bool asked_for(int eventfd)
 /* The kernel switches off the slot, and then QEMU takes what is in it. */
 static bool wait_until_empty(void)
 {
-	for (int i = 0; i < GONE_NAPS; i++) {
-		FILE *f = fopen(SLOT "/adapter", "re");
-		int there = 1;
+	time_t started = 0;
+	int there;
 
+	do {
+		FILE *f = fopen(SLOT "/adapter", "re");
+
+		there = 1;
 		if (f) {
 			if (fscanf(f, "%d", &there) != 1)
 				there = 1;
 			fclose(f);
 		}
-		if (!there)
-			return true;
-		usleep(NAP_US);
-	}
-	return false;
+	} while (there && nap(&started));
+	return !there;
 }
 
 static bool wait_until(const char *name, bool exists)
 {
-	for (int i = 0; i < GONE_NAPS; i++) {
-		if (pci_exists(name) == exists)
-			return true;
-		usleep(NAP_US);
-	}
-	return false;
+	time_t started = 0;
+
+	while (pci_exists(name) != exists)
+		if (!nap(&started))
+			return false;
+	return true;
 }
 
 /* Does the device copy from one part of the mapped @buffer to the other? */
@@ -391,13 +404,23 @@ static bool is_claimed(const char *name)
 static int plug(int monitor, const char *known, char name[PCI_NAME_SIZE])
 {
 	int err = monitor_do(monitor, PLUG);
+	time_t started = 0;
 
+<<<<<<< HEAD
 	for (int i = 0; i < GONE_NAPS && !err; i++) {
 		if (!find_other(known, name) && is_claimed(name))
 			return 0;
 		usleep(NAP_US);
 	}
 	return err ?: -ENODEV;
+=======
+	if (err)
+		return err;
+	do
+		err = find_other(known, name) ?: vfio_pci_claim(name);
+	while (err && nap(&started));
+	return err;
+>>>>>>> w-survive
 }
 
 #define must_open_guest(name)						\

@@ -2,7 +2,6 @@
 /*
  * Devices: taking them out of the kernel's hands, and what their IOMMU can do.
  */
-#include <linux/capability.h>
 #include <linux/export.h>
 #include <linux/moduleparam.h>
 #include <linux/pci-ats.h>
@@ -125,9 +124,9 @@ static int claim(struct iommufd_group *group, struct device *dev)
 {
 	int rc;
 
-	/* There is nothing that could keep anybody from anything. */
+	/* Without an IOMMU, nothing can: vfio has asked whether its user may. */
 	if (!group->group)
-		return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+		return 0;
 	rc = check_isolated_msi(group, dev);
 	return rc ?: iommu_device_claim_dma_owner(dev, group->ictx);
 }
@@ -149,8 +148,7 @@ static void release(struct iommufd_group *group, struct device *dev)
  *
  * Context: sleeps.
  * Return: the device, to be released with iommufd_device_unbind(); -EINVAL its
- * DMA is not coherent; -ENODEV no IOMMU; -EPERM interrupts are not isolated,
- * or, without an IOMMU, the caller lacks CAP_SYS_RAWIO;
+ * DMA is not coherent; -ENODEV no IOMMU; -EPERM interrupts are not isolated;
  * -EBUSY somebody else owns the group; -ENOMEM.
  */
 struct iommufd_device *iommufd_device_bind(struct iommufd_ctx *ictx,

@@ -5,8 +5,8 @@
  * They are attached as others are, which pins what the IOAS maps. Their domain
  * is a page table that only the CPU reads: a driver in user space asks it where
  * its memory is, and gives the device physical addresses. Nothing keeps the
- * device from reaching all other memory too, so this takes CAP_SYS_RAWIO, and
- * vfio offers no such device unless told to.
+ * device from reaching all other memory too, so vfio offers no such device
+ * unless told to, and that and asking take CAP_SYS_RAWIO.
  */
 #include <linux/capability.h>
 #include <linux/generic_pt/iommu.h>
@@ -206,8 +206,9 @@ int iommufd_ioas_noiommu_get_pa(struct iommufd_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	if (!cmd->length)
 		return -EINVAL;
+	/* It is the most that is wanted, not all that is. */
 	if (check_add_overflow(cmd->iova, cmd->length - 1, &last))
-		return -EOVERFLOW;
+		last = ULONG_MAX;
 	ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);

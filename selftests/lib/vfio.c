@@ -15,6 +15,8 @@
 #include "vfio.h"
 
 #define PCI_DEVICES "/sys/bus/pci/devices"
+#define UNSAFE_NOIOMMU \
+	"/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 
 int sysfs_write(const char *path, const char *text)
 {
@@ -138,8 +140,22 @@ int vfio_pci_claim(const char *name)
 	err = sysfs_write("/sys/bus/pci/drivers_probe", name);
 	if (err)
 		return err;
+	/* It is this one time: a module loaded later does not get the device. */
+	err = pci_write(name, "driver_override", "\n");
+	if (err)
+		return err;
 	pci_driver(name, driver, sizeof(driver));
 	return strcmp(driver, "vfio-pci") ? -ENXIO : 0;
+}
+
+bool vfio_knows_noiommu(void)
+{
+	return !access(UNSAFE_NOIOMMU, F_OK);
+}
+
+int vfio_allow_noiommu(void)
+{
+	return sysfs_write(UNSAFE_NOIOMMU, "1");
 }
 
 int vfio_open(const char *name)

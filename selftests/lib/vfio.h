@@ -43,6 +43,12 @@ int pci_find_nth(unsigned int vendor, unsigned int device, int index,
 /* Makes vfio-pci the driver of a PCI device, whichever it has now. */
 int vfio_pci_claim(const char *name);
 
+/* Can vfio offer devices that no IOMMU translates for? */
+bool vfio_knows_noiommu(void);
+
+/* Has vfio offer devices that no IOMMU translates for. */
+int vfio_allow_noiommu(void);
+
 /* Opens the device's /dev/vfio/devices/vfioN; returns a file descriptor. */
 int vfio_open(const char *name);
 
