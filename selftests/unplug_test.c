@@ -406,21 +406,13 @@ static int plug(int monitor, const char *known, char name[PCI_NAME_SIZE])
 	int err = monitor_do(monitor, PLUG);
 	time_t started = 0;
 
-<<<<<<< HEAD
-	for (int i = 0; i < GONE_NAPS && !err; i++) {
-		if (!find_other(known, name) && is_claimed(name))
-			return 0;
-		usleep(NAP_US);
-	}
-	return err ?: -ENODEV;
-=======
 	if (err)
 		return err;
-	do
-		err = find_other(known, name) ?: vfio_pci_claim(name);
-	while (err && nap(&started));
-	return err;
->>>>>>> w-survive
+	do {
+		if (!find_other(known, name) && is_claimed(name))
+			return 0;
+	} while (nap(&started));
+	return -ENODEV;
 }
 
 #define must_open_guest(name)						\
