@@ -35,26 +35,29 @@ struct iommu_restored_info {
  * struct iommu_liveupdate_ops - What an IOMMU driver has to be able to do
  * @hw_type:           enum iommu_hw_type_ser
  * @hw_token:          By what the driver will know @iommu again in the next kernel.
+ * @can_preserve:      Optional. Whether @restore_domain could bring this domain back just as it is.
  * @preserve_device:   Keep the tables that lead from the hardware's root to @domain for @dev. Says -EOPNOTSUPP to what
  *                     it cannot bring back just as it is.
  * @unpreserve_device: Undo.
- * @restore_domain:    A domain for @dev with the page table of @ser in place of an empty one. Calls
- *                     pt_iommu_restore() or its like, which checks what it finds.
+ * @restore_domain:    A domain for @dev with the page table of @ser in place of an empty one, checked as it
+ *                     is read.
  * @attach_restored:   Tell the driver's own structures that @dev is attached to @domain. The hardware already has it
  *                     so; check that, change nothing.
- * @isolate:           Stop all translation for the device with this address: its record cannot be believed.
+ * @isolate:           Stop all translation for @dev: its record cannot be believed.
  *
- * All but @hw_token may sleep. @preserve_device and @unpreserve_device are called with the lock of the device's group
- * and the lock of the outgoing state held, the others in the path of iommu_probe_device() with the group's lock held.
+ * All but @hw_token and @can_preserve may sleep. @preserve_device is called with the mutex of the device's group and that
+ * of the outgoing state held, @unpreserve_device with the latter. The others are called from within
+ * iommu_probe_device(), with the mutex of the group and that of the incoming state held.
  */
 struct iommu_liveupdate_ops {
 	u64 hw_type;
 	u64 (*hw_token)(struct iommu_device *iommu);
+	bool (*can_preserve)(struct iommu_domain *domain);
 	int (*preserve_device)(struct device *dev, struct iommu_domain *domain);
 	void (*unpreserve_device)(struct device *dev, struct iommu_domain *domain);
 	struct iommu_domain *(*restore_domain)(struct device *dev, const struct iommu_domain_ser *ser);
 	int (*attach_restored)(struct iommu_domain *domain, struct device *dev);
-	void (*isolate)(struct iommu_device *iommu, u32 devid);
+	void (*isolate)(struct device *dev);
 };
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -72,6 +75,7 @@ bool iommu_device_is_preserved(struct device *dev);
 struct iommu_domain *iommu_domain_claim_restored(u64 domain_phys);
 void iommu_domain_unclaim_restored(struct iommu_domain *domain);
 void iommu_domain_discard_restored(u64 domain_phys);
+bool iommu_domain_restored_in_use(struct iommu_domain *domain);
 int iommu_device_get_restored(struct device *dev, u64 device_phys, struct iommu_restored_info *info);
 int iommu_device_hand_over(struct device *dev, void *owner);
 void iommu_device_take_back(struct device *dev);
@@ -134,6 +138,11 @@ static inline void iommu_domain_unclaim_restored(struct iommu_domain *domain)
 
 static inline void iommu_domain_discard_restored(u64 domain_phys)
 {
+}
+
+static inline bool iommu_domain_restored_in_use(struct iommu_domain *domain)
+{
+	return false;
 }
 
 static inline int iommu_device_get_restored(struct device *dev, u64 device_phys, struct iommu_restored_info *info)
