@@ -60,6 +60,9 @@ static int iommu_group_inherit(struct iommu_group *group, void *owner)
 	lockdep_assert_held(&group->mutex);
 	if (!group->restored || group->heir != owner)
 		return -EBUSY;
+	/* As for every owner: what the group is attached to when its owner detaches it. */
+	if (__iommu_group_alloc_blocking_domain(group))
+		return -ENOMEM;
 	group->owner = owner;
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 struct device;
 struct intel_iommu;
+struct iommu_domain;
 struct iommu_liveupdate_ops;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
@@ -18,6 +19,7 @@ void intel_liveupdate_begin(void);
 bool intel_liveupdate_adopt(struct intel_iommu *iommu);
 bool intel_liveupdate_adopt_pasids(struct device *dev);
 bool intel_liveupdate_shutdown(struct intel_iommu *iommu);
+int intel_replace_domain(struct iommu_domain *domain, struct device *dev);
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
 
@@ -38,6 +40,11 @@ static inline bool intel_liveupdate_adopt_pasids(struct device *dev)
 static inline bool intel_liveupdate_shutdown(struct intel_iommu *iommu)
 {
 	return false;
+}
+
+static inline int intel_replace_domain(struct iommu_domain *domain, struct device *dev)
+{
+	return -EOPNOTSUPP;
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */
