@@ -7,17 +7,40 @@
  */
 #include <linux/crc32.h>
 #include <linux/io.h>
-#include <linux/kexec_handover.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include "../iommu-pages.h"
 #include "liveupdate.h"
+#include "test.h"
 
 static const size_t iommu_lu_sizes[] = {
 	[IOMMU_LU_HW] = sizeof(struct iommu_hw_ser),
 	[IOMMU_LU_DOMAIN] = sizeof(struct iommu_domain_ser),
 	[IOMMU_LU_DEVICE] = sizeof(struct iommu_device_ser),
 };
+
+/* A zeroed page that is handed over to the next kernel. */
+void *iommu_lu_alloc_page(void)
+{
+	void *page = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
+	int ret;
+
+	if (!page)
+		return ERR_PTR(-ENOMEM);
+	ret = iommu_preserve_pages(page);
+	if (ret) {
+		iommu_free_pages(page);
+		return ERR_PTR(ret);
+	}
+	return page;
+}
+
+void iommu_lu_free_page(void *page)
+{
+	iommu_unpreserve_pages(page);
+	iommu_free_pages(page);
+}
 
 /* Three empty arrays whose heads are in @ser. */
 void iommu_lu_state_init(struct iommu_lu_state *state, struct iommu_flb_ser *ser)
@@ -35,6 +58,7 @@ void iommu_lu_state_init(struct iommu_lu_state *state, struct iommu_flb_ser *ser
 			.headp = &heads[i],
 		};
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_state_init);
 
 /* Objects that fit into a page. */
 u64 iommu_lu_array_max(const struct iommu_lu_array *array)
@@ -65,6 +89,7 @@ void *iommu_lu_array_next(const struct iommu_lu_array *array, struct iommu_array
 	}
 	return iommu_lu_objects(*page) + (*index)++ * array->size;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_array_next);
 
 static void *array_reuse(struct iommu_lu_array *array)
 {
@@ -86,7 +111,7 @@ static void *array_reuse(struct iommu_lu_array *array)
 
 static struct iommu_array_hdr_ser *array_grow(struct iommu_lu_array *array)
 {
-	struct iommu_array_hdr_ser *page = kho_alloc_preserve(PAGE_SIZE);
+	struct iommu_array_hdr_ser *page = iommu_lu_alloc_page();
 
 	if (IS_ERR(page))
 		return page;
@@ -116,6 +141,7 @@ void *iommu_lu_array_add(struct iommu_lu_array *array)
 	obj->ref_count = 1;
 	return obj;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_array_add);
 
 /* Mark @object as gone. */
 void iommu_lu_array_del(struct iommu_lu_array *array, void *object)
@@ -126,6 +152,7 @@ void iommu_lu_array_del(struct iommu_lu_array *array, void *object)
 	obj->deleted = 1;
 	array->nr_deleted++;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_array_del);
 
 /* Free all pages of an array that did not go anywhere. */
 void iommu_lu_array_unpreserve(struct iommu_lu_array *array)
@@ -136,12 +163,14 @@ void iommu_lu_array_unpreserve(struct iommu_lu_array *array)
 		struct iommu_array_hdr_ser *page = phys_to_virt(phys);
 
 		phys = page->next_array_phys;
-		kho_unpreserve_free(page);
+		iommu_lu_free_page(page);
 	}
 	*array->headp = 0;
 	array->last = NULL;
 	array->nr_pages = 0;
+	array->nr_deleted = 0;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_array_unpreserve);
 
 /* The object at @phys, or NULL if there is none that is not deleted. */
 void *iommu_lu_array_at(const struct iommu_lu_array *array, u64 phys)
@@ -156,6 +185,7 @@ void *iommu_lu_array_at(const struct iommu_lu_array *array, u64 phys)
 	}
 	return NULL;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_array_at);
 
 /* Of the used part of all pages. */
 u32 iommu_lu_array_checksum(const struct iommu_lu_array *array)

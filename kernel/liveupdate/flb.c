@@ -7,6 +7,12 @@
 #include <linux/liveupdate.h>
 
 #include "liveupdate.h"
+#include "test.h"
+
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_TEST)
+struct iommu_lu_test_ops *iommu_lu_test;
+EXPORT_SYMBOL_FOR_MODULES(iommu_lu_test, "iommu-liveupdate-test");
+#endif
 
 static int lu_preserve(struct liveupdate_flb_op_args *args)
 {

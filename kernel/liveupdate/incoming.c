@@ -22,8 +22,10 @@
 #include <linux/sched/clock.h>
 #include <linux/slab.h>
 
+#include "../iommu-pages.h"
 #include "../iommu-priv.h"
 #include "liveupdate.h"
+#include "test.h"
 
 /**
  * struct incoming - Live object of the FLB
@@ -43,12 +45,12 @@ static const u64 none;
 
 static void restore_page(u64 phys)
 {
-	WARN_ON(!kho_restore_folio(phys));
+	WARN_ON(!iommu_restore_pages(phys, PAGE_SIZE));
 }
 
 static void free_page_at(u64 phys)
 {
-	folio_put(virt_to_folio(phys_to_virt(phys)));
+	iommu_free_pages(phys_to_virt(phys));
 }
 
 /* Calls @fn for every page, which may free it. */
@@ -93,6 +95,7 @@ int iommu_lu_incoming_begin(u64 data, void **obj)
 	incoming = no_free_ptr(in);
 	return 0;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_incoming_begin);
 
 /**
  * iommu_liveupdate_incoming - Ask whether the previous kernel left something
@@ -126,6 +129,7 @@ struct iommu_hw_ser *iommu_liveupdate_find_hw(u64 type, u64 token)
 	}
 	return NULL;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find_hw);
 
 static struct iommu_device_ser *find_device(u32 pci_domain_nr, u32 devid)
 {
@@ -156,6 +160,7 @@ struct iommu_device_ser *iommu_liveupdate_find_device(struct iommu_hw_ser *hw, u
 	*domain_ser = phys_to_virt(ser->map.domain_phys);
 	return ser;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find_device);
 
 /* The driver has made the tables of @hw its own. */
 void iommu_liveupdate_adopted(struct iommu_hw_ser *hw)
@@ -164,6 +169,7 @@ void iommu_liveupdate_adopted(struct iommu_hw_ser *hw)
 	hw->obj.incoming = 1;
 	pr_info("IOMMU at %#llx verified and owned %llu us after boot\n", hw->token, local_clock() / 1000);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_adopted);
 
 static void stop_device(u32 pci_domain_nr, u32 devid)
 {
@@ -193,6 +199,7 @@ void iommu_liveupdate_isolate(u32 pci_domain_nr, u32 devid, const char *why)
 	ser = find_device(pci_domain_nr, devid);
 	isolate(ser ?: &unknown, why);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_isolate);
 
 /* All devices behind an IOMMU whose tables cannot be adopted. */
 void iommu_liveupdate_isolate_hw(u64 type, u64 token, const char *why)
@@ -270,6 +277,7 @@ bool iommu_liveupdate_find(struct device *dev)
 	ser = find_device(pci_domain_nr(to_pci_dev(dev)->bus), pci_dev_id(to_pci_dev(dev)));
 	return ser && !ser->obj.incoming;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find);
 
 static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_domain_ser *ser)
 {
@@ -357,6 +365,7 @@ struct iommu_domain *iommu_liveupdate_attach(struct device *dev, bool alone)
 	}
 	return domain;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_attach);
 
 static struct iommu_lu_domain *find_lu_domain(struct iommu_domain *domain)
 {
@@ -398,6 +407,7 @@ void iommu_liveupdate_taken(struct device *dev)
 	lu->taken = true;
 	put_domain(lu->domain);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_taken);
 
 /**
  * iommu_domain_claim_restored - Take a restored domain over
@@ -628,3 +638,4 @@ void iommu_lu_incoming_end(void *obj)
 	for_each_page(&in->state, free_page_at);
 	kfree(in);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_incoming_end);

@@ -15,7 +15,6 @@
 #include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/kexec.h>
-#include <linux/kexec_handover.h>
 #include <linux/panic.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -308,7 +307,7 @@ static bool read_pasid_dir(struct context_entry *context, struct translation *tr
 	struct pasid_entry *first = NULL;
 	struct pasid_dir_entry *dir;
 
-	if (!kho_restorable(phys, get_order(pasid_dir_size(context))))
+	if (!iommu_pages_restorable(phys, pasid_dir_size(context)))
 		return false;
 	dir = phys_to_virt(phys);
 	for (unsigned int i = 0; i < get_pasid_dir_size(context); i++) {
@@ -316,7 +315,7 @@ static bool read_pasid_dir(struct context_entry *context, struct translation *tr
 
 		if (!table)
 			continue;
-		if (!kho_restorable(READ_ONCE(dir[i].val) & PDE_PFN_MASK, 0))
+		if (!iommu_pages_restorable(READ_ONCE(dir[i].val) & PDE_PFN_MASK, VTD_PAGE_SIZE))
 			return false;
 		if (!i)
 			first = table;

@@ -87,6 +87,8 @@ struct iommu_lu_domain {
 #define iommu_lu_objects(hdr) ((void *)((hdr) + 1))
 
 /* array.c */
+void *iommu_lu_alloc_page(void);
+void iommu_lu_free_page(void *page);
 void iommu_lu_state_init(struct iommu_lu_state *state, struct iommu_flb_ser *ser);
 u64 iommu_lu_array_max(const struct iommu_lu_array *array);
 void *iommu_lu_array_add(struct iommu_lu_array *array);
@@ -108,6 +110,9 @@ static inline struct iommu_flb_check_ser *iommu_lu_check(const struct iommu_lu_s
 {
 	return (struct iommu_flb_check_ser *)(state->ser + 1);
 }
+
+/* pages.c, and what iommu-pages.h has of it */
+bool iommu_pages_restorable(phys_addr_t phys, size_t size);
 
 /* verify.c */
 int iommu_lu_verify(u64 phys, struct iommu_lu_state *state, const char **why);

@@ -9,13 +9,13 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
-#include <linux/kexec_handover.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
 #include "../iommu-priv.h"
 #include "liveupdate.h"
+#include "test.h"
 
 /**
  * struct outgoing - Live object of the FLB
@@ -38,7 +38,7 @@ int iommu_lu_outgoing_begin(u64 *data, void **obj)
 
 	if (!out)
 		return -ENOMEM;
-	ser = kho_alloc_preserve(PAGE_SIZE);
+	ser = iommu_lu_alloc_page();
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
 	iommu_lu_state_init(&out->state, ser);
@@ -50,6 +50,7 @@ int iommu_lu_outgoing_begin(u64 *data, void **obj)
 	outgoing = no_free_ptr(out);
 	return 0;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_begin);
 
 void iommu_lu_outgoing_end(void *obj)
 {
@@ -60,10 +61,11 @@ void iommu_lu_outgoing_end(void *obj)
 	outgoing = NULL;
 	for (int i = 0; i < IOMMU_LU_NR_ARRAYS; i++)
 		iommu_lu_array_unpreserve(&out->state.arrays[i]);
-	kho_unpreserve_free(out->state.ser);
+	iommu_lu_free_page(out->state.ser);
 	xa_destroy(&out->domains);
 	kfree(out);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_end);
 
 /* Count and sum up. Nothing changes any more: user space is gone, or about to. */
 void iommu_lu_outgoing_freeze(void *obj)
@@ -86,7 +88,21 @@ void iommu_lu_outgoing_freeze(void *obj)
 		};
 	}
 	check->checksum = iommu_lu_state_checksum(&out->state);
+	iommu_lu_test_frozen(&out->state);
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_freeze);
+
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_TEST)
+/* The jump: what is preserved belongs to the next kernel. */
+void iommu_lu_outgoing_forget(void)
+{
+	guard(mutex)(&iommu_lu_outgoing_lock);
+	xa_destroy(&outgoing->domains);
+	kfree(outgoing);
+	outgoing = NULL;
+}
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_forget);
+#endif
 
 static struct iommu_domain_ser *find_domain(struct iommu_domain *domain)
 {
@@ -323,7 +339,10 @@ int iommu_device_preserve(struct device *dev, struct iommu_domain *domain, u64 a
 	if (!ops || domain->owner != dev_iommu_ops(dev) || !stays_in_place(to_pci_dev(dev)))
 		return -EOPNOTSUPP;
 
-	ret = iommu_group_call_attached(dev, domain, device_preserve_locked, &args);
+	if (iommu_lu_test_attached(dev))
+		ret = device_preserve_locked(dev, &args);
+	else
+		ret = iommu_group_call_attached(dev, domain, device_preserve_locked, &args);
 	if (!ret)
 		*device_phys = args.device_phys;
 	return ret;

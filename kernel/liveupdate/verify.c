@@ -6,16 +6,16 @@
  * list is followed for no more pages than it is said to have.
  */
 #include <linux/io.h>
-#include <linux/kexec_handover.h>
 #include <linux/mm.h>
 
 #include "liveupdate.h"
+#include "test.h"
 
 static const char *verify_page(const struct iommu_lu_array *array, u64 phys)
 {
 	struct iommu_array_hdr_ser *page;
 
-	if (!kho_restorable(phys, 0))
+	if (!iommu_pages_restorable(phys, PAGE_SIZE))
 		return "a page of an array was not handed over";
 	page = phys_to_virt(phys);
 	if (!page->nr_objects || page->nr_objects > iommu_lu_array_max(array))
@@ -92,7 +92,7 @@ int iommu_lu_verify(u64 phys, struct iommu_lu_state *state, const char **why)
 {
 	struct iommu_flb_check_ser *check;
 
-	if (!kho_restorable(phys, 0)) {
+	if (!iommu_pages_restorable(phys, PAGE_SIZE)) {
 		*why = "its first page was not handed over";
 		return -EINVAL;
 	}
@@ -111,3 +111,4 @@ int iommu_lu_verify(u64 phys, struct iommu_lu_state *state, const char **why)
 	*why = verify_objects(state);
 	return *why ? -EINVAL : 0;
 }
+EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_verify);
