@@ -563,28 +563,37 @@ static const struct {
 	{ "devices that share a group, or are bad, are isolated", test_not_alone },
 };
 
+/* In the order of enum iommu_lu_array_id, then what is no array. */
+static const char * const damage_names[] = { "iommu", "domain", "device", "flb", "table" };
+static unsigned int damage_what, damage_byte, damage_bit;
+
+static int damage_parse(void)
+{
+	size_t len = strcspn(damage, ":");
+
+	for (damage_what = 0; damage_what < ARRAY_SIZE(damage_names); damage_what++) {
+		if (strlen(damage_names[damage_what]) == len && !strncmp(damage, damage_names[damage_what], len))
+			break;
+	}
+	if (damage_what == ARRAY_SIZE(damage_names) ||
+	    sscanf(damage + len, ":%u:%u", &damage_byte, &damage_bit) != 2 || damage_byte >= PAGE_SIZE || damage_bit > 7)
+		return -EINVAL;
+	return 0;
+}
+
 static void damage_state(struct iommu_lu_state *state)
 {
-	static const char * const names[] = { "iommu", "domain", "device" };
-	struct iommu_array_hdr_ser *page;
-	unsigned int byte, bit;
-	char what[16];
-	u8 *target = NULL;
+	struct iommu_array_hdr_ser *page = phys_to_virt(*state->arrays[IOMMU_LU_DOMAIN].headp);
+	struct iommu_domain_ser *domain = iommu_lu_objects(page);
+	u8 *target;
 
-	if (sscanf(damage, "%15[a-z]:%u:%u", what, &byte, &bit) != 3 || byte >= PAGE_SIZE || bit > 7)
-		return;
-	if (!strcmp(what, "flb"))
+	if (!strcmp(damage_names[damage_what], "flb"))
 		target = (u8 *)state->ser;
-	for (int i = 0; i < IOMMU_LU_NR_ARRAYS; i++) {
-		if (!strcmp(what, names[i]))
-			target = phys_to_virt(*state->arrays[i].headp);
-	}
-	if (!strcmp(what, "table")) {
-		page = phys_to_virt(*state->arrays[IOMMU_LU_DOMAIN].headp);
-		target = phys_to_virt(((struct iommu_domain_ser *)iommu_lu_objects(page))->top_table_phys);
-	}
-	if (target)
-		target[byte] ^= BIT(bit);
+	else if (!strcmp(damage_names[damage_what], "table"))
+		target = phys_to_virt(domain->top_table_phys);
+	else
+		target = phys_to_virt(*state->arrays[damage_what].headp);
+	target[damage_byte] ^= BIT(damage_bit);
 }
 
 static struct iommu_lu_test_ops damage_ops = {
@@ -596,6 +605,8 @@ static int __init test_init(void)
 	int nr_failed = 0;
 
 	if (damage) {
+		if (damage_parse())
+			return -EINVAL;
 		iommu_lu_test = &damage_ops;
 		return 0;
 	}
