@@ -167,7 +167,9 @@ void iommu_liveupdate_adopted(struct iommu_hw_ser *hw)
 {
 	guard(mutex)(&incoming_lock);
 	hw->obj.incoming = 1;
-	pr_info("IOMMU at %#llx verified and owned %llu us after boot\n", hw->token, local_clock() / 1000);
+	iommu_lu_stats_in.owned_ns = local_clock();
+	pr_info("IOMMU at %#llx verified and owned %llu us after boot\n", hw->token,
+		iommu_lu_stats_in.owned_ns / NSEC_PER_USEC);
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_adopted);
 
@@ -245,7 +247,11 @@ void iommu_liveupdate_isolate_unknown(void)
 {
 	const char *name = liveupdate_flb_incoming_name(IOMMU_LIVEUPDATE_FLB_PREFIX);
 	struct pci_dev *pdev = NULL;
+	static bool done;
 
+	if (done)
+		return;
+	done = true;
 	if (name ? liveupdate_enabled() && !strcmp(name, IOMMU_LIVEUPDATE_FLB_COMPATIBLE) :
 		   !is_kho_boot() || liveupdate_enabled())
 		return;
@@ -282,7 +288,9 @@ EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find);
 static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_domain_ser *ser)
 {
 	struct iommu_lu_domain *lu_domain __free(kfree) = NULL;
+	u64 start = local_clock();
 	struct iommu_domain *domain;
+	unsigned long nr_pages;
 
 	if (ser->restored_domain)
 		return (void *)ser->restored_domain;
@@ -294,7 +302,7 @@ static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_d
 	if (!lu_domain)
 		return ERR_PTR(-ENOMEM);
 	ser->obj.incoming = 1;
-	domain = dev_iommu_ops(dev)->liveupdate_ops->restore_domain(dev, ser);
+	domain = dev_iommu_ops(dev)->liveupdate_ops->restore_domain(dev, ser, &nr_pages);
 	if (IS_ERR(domain))
 		return ERR_CAST(domain);
 
@@ -302,6 +310,9 @@ static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_d
 	domain->owner = dev_iommu_ops(dev);
 	lu_domain->domain = domain;
 	ser->restored_domain = (u64)lu_domain;
+	iommu_lu_stats_in.domains++;
+	iommu_lu_stats_in.tables += nr_pages;
+	iommu_lu_stats_in.domains_ns += local_clock() - start;
 	return no_free_ptr(lu_domain);
 }
 
@@ -310,6 +321,7 @@ static struct iommu_domain *restore_device(struct device *dev, struct iommu_devi
 	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
 	struct iommu_hw_ser *hw = phys_to_virt(ser->map.iommu_phys);
 	struct iommu_lu_domain *lu_domain;
+	u64 start;
 	int ret;
 
 	if (!ser->map.domain_phys)
@@ -323,9 +335,12 @@ static struct iommu_domain *restore_device(struct device *dev, struct iommu_devi
 	lu_domain = restore_domain(dev, phys_to_virt(ser->map.domain_phys));
 	if (IS_ERR(lu_domain))
 		return ERR_CAST(lu_domain);
+	start = local_clock();
 	ret = ops->attach_restored(lu_domain->domain, dev);
 	if (ret)
 		return ERR_PTR(ret);
+	iommu_lu_stats_in.devices++;
+	iommu_lu_stats_in.devices_ns += local_clock() - start;
 	lu_domain->nr_devices++;
 	return lu_domain->domain;
 }
@@ -548,10 +563,13 @@ static void finish_device(struct device *dev, bool stop)
 {
 	struct iommu_liveupdate_dev *lu;
 
-	if (stop) {
+	if (stop)
 		pci_clear_master(to_pci_dev(dev));
+	/* No IOMMU came up for it. */
+	if (!dev->iommu_group)
+		return;
+	if (stop)
 		iommu_group_release_restored(dev);
-	}
 
 	guard(mutex)(&incoming_lock);
 	lu = dev->iommu->liveupdate;
@@ -622,6 +640,13 @@ static void free_domains(struct incoming *in)
 			iommu_domain_free(lu_domain->domain);
 		kfree(lu_domain);
 	}
+}
+
+void iommu_lu_incoming_show(struct seq_file *m, iommu_lu_show_fn show)
+{
+	guard(mutex)(&incoming_lock);
+	if (incoming)
+		show(m, "incoming", &incoming->state);
 }
 
 /* All files are finished. Who did not finish its device or domain did not want it. */

@@ -492,12 +492,12 @@ bool intel_liveupdate_adopt_pasids(struct device *dev)
 	return false;
 }
 
-static struct iommu_domain *intel_restore_domain(struct device *dev, const struct iommu_domain_ser *ser)
+static struct iommu_domain *intel_restore_domain(struct device *dev, const struct iommu_domain_ser *ser,
+						 unsigned long *nr_pages)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct iommu_domain *domain;
 	struct pt_iommu *pt;
-	unsigned long nr_pages;
 	int ret;
 
 	if (ser->sign_extend)
@@ -508,7 +508,7 @@ static struct iommu_domain *intel_restore_domain(struct device *dev, const struc
 		return domain;
 
 	pt = iommupt_from_domain(domain);
-	ret = pt->ops->restore(pt, ser, &nr_pages);
+	ret = pt->ops->restore(pt, ser, nr_pages);
 	if (ret) {
 		domain->ops->free(domain);
 		return ERR_PTR(ret);

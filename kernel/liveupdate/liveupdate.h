@@ -15,6 +15,7 @@
 
 struct iommu_domain;
 struct liveupdate_flb;
+struct seq_file;
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -84,6 +85,24 @@ struct iommu_lu_domain {
 	bool discarded;
 };
 
+/**
+ * struct iommu_lu_stats - What one direction has cost so far, for the reports
+ * @domains: Preserved or restored
+ * @tables: Of these domains
+ * @domains_ns: Time for them
+ * @devices: Preserved or attached
+ * @devices_ns: Time for them
+ * @owned_ns: Incoming only: from boot until the last IOMMU was verified and owned
+ */
+struct iommu_lu_stats {
+	u64 domains;
+	u64 tables;
+	u64 domains_ns;
+	u64 devices;
+	u64 devices_ns;
+	u64 owned_ns;
+};
+
 #define iommu_lu_objects(hdr) ((void *)((hdr) + 1))
 
 /* array.c */
@@ -120,15 +139,21 @@ int iommu_lu_verify(u64 phys, struct iommu_lu_state *state, const char **why);
 /* flb.c */
 extern struct liveupdate_flb iommu_lu_flb;
 
+/* status.c. Each statistic is protected by the lock of its direction. */
+extern struct iommu_lu_stats iommu_lu_stats_out, iommu_lu_stats_in;
+typedef void (*iommu_lu_show_fn)(struct seq_file *m, const char *direction, const struct iommu_lu_state *state);
+
 /* outgoing.c */
 extern struct mutex iommu_lu_outgoing_lock;
 int iommu_lu_outgoing_begin(u64 *data, void **obj);
 void iommu_lu_outgoing_end(void *obj);
 void iommu_lu_outgoing_freeze(void *obj);
+void iommu_lu_outgoing_show(struct seq_file *m, iommu_lu_show_fn show);
 
 /* incoming.c */
 int iommu_lu_incoming_begin(u64 data, void **obj);
 void iommu_lu_incoming_end(void *obj);
+void iommu_lu_incoming_show(struct seq_file *m, iommu_lu_show_fn show);
 bool iommu_liveupdate_incoming(void);
 struct iommu_hw_ser *iommu_liveupdate_find_hw(u64 type, u64 token);
 struct iommu_device_ser *iommu_liveupdate_find_device(struct iommu_hw_ser *hw, u32 pci_domain_nr, u32 devid,

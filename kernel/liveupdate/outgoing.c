@@ -9,6 +9,7 @@
 #include <linux/generic_pt/iommu.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
+#include <linux/ktime.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -104,6 +105,13 @@ void iommu_lu_outgoing_forget(void)
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_forget);
 #endif
 
+void iommu_lu_outgoing_show(struct seq_file *m, iommu_lu_show_fn show)
+{
+	guard(mutex)(&iommu_lu_outgoing_lock);
+	if (outgoing)
+		show(m, "outgoing", &outgoing->state);
+}
+
 static struct iommu_domain_ser *find_domain(struct iommu_domain *domain)
 {
 	lockdep_assert_held(&iommu_lu_outgoing_lock);
@@ -114,6 +122,7 @@ static int domain_preserve_locked(struct iommu_domain *domain, u64 *domain_phys)
 {
 	struct iommu_lu_array *array = &outgoing->state.arrays[IOMMU_LU_DOMAIN];
 	struct pt_iommu *pt = iommupt_from_domain(domain);
+	u64 start = ktime_get_ns();
 	struct iommu_domain_ser *ser;
 	unsigned long nr_pages;
 	int ret;
@@ -129,6 +138,9 @@ static int domain_preserve_locked(struct iommu_domain *domain, u64 *domain_phys)
 		goto err_erase;
 
 	*domain_phys = virt_to_phys(ser);
+	iommu_lu_stats_out.domains++;
+	iommu_lu_stats_out.tables += nr_pages;
+	iommu_lu_stats_out.domains_ns += ktime_get_ns() - start;
 	return 0;
 
 err_erase:
@@ -268,6 +280,7 @@ static int device_preserve_locked(struct device *dev, void *arg)
 {
 	struct preserve_args *args = arg;
 	struct iommu_liveupdate_dev *lu __free(kfree) = kzalloc_obj(*lu);
+	u64 start = ktime_get_ns();
 	struct iommu_domain_ser *domain_ser;
 	struct iommu_lu_array *array;
 	int ret;
@@ -296,6 +309,8 @@ static int device_preserve_locked(struct device *dev, void *arg)
 	lu->ser->map.attachment_id = args->attachment_id;
 	args->device_phys = virt_to_phys(lu->ser);
 	dev->iommu->liveupdate = no_free_ptr(lu);
+	iommu_lu_stats_out.devices++;
+	iommu_lu_stats_out.devices_ns += ktime_get_ns() - start;
 	return 0;
 }
 

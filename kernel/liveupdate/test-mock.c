@@ -123,15 +123,15 @@ static void mock_unpreserve_device(struct device *dev, struct iommu_domain *doma
 	mock_calls.preserved--;
 }
 
-static struct iommu_domain *mock_restore_domain(struct device *dev, const struct iommu_domain_ser *ser)
+static struct iommu_domain *mock_restore_domain(struct device *dev, const struct iommu_domain_ser *ser,
+						unsigned long *nr_pages)
 {
 	struct mock_domain *mock = mock_domain_alloc(ser->sign_extend);
-	unsigned long nr_pages;
 	int ret;
 
 	if (!mock)
 		return ERR_PTR(-ENOMEM);
-	ret = mock->iommu.ops->restore(&mock->iommu, ser, &nr_pages);
+	ret = mock->iommu.ops->restore(&mock->iommu, ser, nr_pages);
 	if (ret) {
 		mock_domain_free(&mock->domain);
 		return ERR_PTR(ret);

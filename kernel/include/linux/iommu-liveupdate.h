@@ -55,7 +55,8 @@ struct iommu_liveupdate_ops {
 	bool (*can_preserve)(struct iommu_domain *domain);
 	int (*preserve_device)(struct device *dev, struct iommu_domain *domain);
 	void (*unpreserve_device)(struct device *dev, struct iommu_domain *domain);
-	struct iommu_domain *(*restore_domain)(struct device *dev, const struct iommu_domain_ser *ser);
+	struct iommu_domain *(*restore_domain)(struct device *dev, const struct iommu_domain_ser *ser,
+					       unsigned long *nr_pages);
 	int (*attach_restored)(struct iommu_domain *domain, struct device *dev);
 	void (*isolate)(struct device *dev);
 };
