@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receives numbered datagrams with a network card that is given to this program
+ * by vfio-pci, and hands the card on: to another process, or over a kexec to one
+ * in the next kernel. Whoever goes on with the card checks that each number has
+ * come, once and in order, those included that came while nobody was there.
+ *
+ *	iox-nic hold SOCKET	holds files for others
+ *	iox-nic start KEEP	leaves memory, iommufd and card in KEEP
+ *	iox-nic go-on KEEP	finds them there
+ *
+ * lib/keep.h says what KEEP can be.
+ */
+#include <err.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/datagram.h"
+#include "lib/e1000e.h"
+#include "lib/iommufd.h"
+#include "lib/keep.h"
+
+#define USAGE_STATUS 2
+#define MEMORY_IOVA 0x100000000ULL
+#define NAP_NS 2000000
+#define RECEIVE_LIMIT_S 60
+#define WAIT_LIMIT_MS 120000
+
+enum token {
+	TOKEN_MEMORY = 0x100,
+	TOKEN_IOMMUFD,
+	TOKEN_CARD,
+};
+
+struct options {
+	unsigned int ring;
+	unsigned int count;	/* datagrams to receive */
+	bool stay;		/* and go on until killed */
+	const char *place;
+};
+
+struct nic {
+	struct card card;
+	struct keep keep;
+	int iommufd;
+	int memory;
+	struct tally *tally;	/* in the memory, for whoever goes on */
+};
+
+static const char usage_text[] =
+"Usage: iox-nic hold SOCKET\n"
+"       iox-nic start [--ring N] [--count N] KEEP\n"
+"       iox-nic go-on [--count N] [--stay] KEEP\n"
+"       iox-nic reset KEEP\n"
+"       iox-nic wait COUNT\n"
+"\n"
+"Receive the datagrams of ./vm --datagrams RATE with a card on vfio-pci, and\n"
+"hand the running card on. KEEP is luo:NAME, a session of /dev/liveupdate, or\n"
+"the SOCKET of an \"iox-nic hold\", which stands in for one.\n"
+"\n"
+"  hold    hold the files that others leave, until killed\n"
+"  start   set up a card with a ring of N descriptors (4096), receive --count\n"
+"          datagrams (200), leave the card in KEEP, and receive until killed\n"
+"  go-on   take the card, check that every datagram has come, once and in order,\n"
+"          and receive --count more; with --stay until killed\n"
+"  reset   take the card and reset it\n"
+"  wait    wait until the host has had COUNT more datagrams to send\n"
+"\n"
+"Exit status: 0 done, and every datagram has come; 1 not so; 2 wrong usage.\n";
+
+/* Ends the program unless @result is 0. */
+static void need(int result, const char *what)
+{
+	if (result)
+		errx(1, "%s: %s", what, strerror(-result));
+}
+
+static int need_fd(int fd, const char *what)
+{
+	need(fd < 0 ? fd : 0, what);
+	return fd;
+}
+
+static double seconds_between(__u64 first, __u64 last)
+{
+	return (double)(__s64)(last - first) / 1e9;
+}
+
+/* --- receiving -------------------------------------------------------------- */
+
+static void count_datagram(void *arg, __u64 index, const void *frame,
+			   size_t length)
+{
+	struct nic *nic = arg;
+
+	tally_add(nic->tally, index, frame, length);
+}
+
+static unsigned int receive(struct nic *nic, unsigned int max)
+{
+	int count = card_receive(&nic->card, count_datagram, nic, max);
+
+	need(count < 0 ? count : 0, "receiving");
+	return count;
+}
+
+static void receive_count(struct nic *nic, unsigned int count)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+	time_t limit = time(NULL) + RECEIVE_LIMIT_S;
+
+	while (count) {
+		unsigned int got = receive(nic, count);
+
+		count -= got;
+		if (got)
+			continue;
+		if (time(NULL) > limit)
+			errx(1, "no datagrams come any more, %u are missing",
+			     count);
+		nanosleep(&nap, NULL);
+	}
+}
+
+static void receive_forever(struct nic *nic)
+{
+	const struct timespec nap = { .tv_nsec = NAP_NS };
+
+	fflush(stdout);
+	for (;;)
+		if (!receive(nic, UINT_MAX))
+			nanosleep(&nap, NULL);
+}
+
+static void need_clean(const struct nic *nic)
+{
+	const struct tally *tally = nic->tally;
+
+	if (tally_clean(tally))
+		return;
+	fflush(stdout);
+	errx(1, "of datagrams %llu to %llu: %llu lost, %llu twice or late, %llu strange frames",
+	     tally->first, tally->last.number, tally->lost, tally->again,
+	     tally->strange);
+}
+
+/* --- start -------------------------------------------------------------------- */
+
+static void set_up(struct nic *nic, unsigned int ring)
+{
+	__u32 device, ioas, hwpt;
+	size_t size;
+	int err = card_open(&nic->card);
+
+	if (err == -ENODEV)
+		errx(1, "%s", NEED_CARD);
+	need(err, "opening the card");
+	nic->memory = need_fd(card_memory(ring, &size), "making its memory");
+	nic->iommufd = need_fd(iommufd_open(), "opening /dev/iommu");
+	need(ioas_alloc(nic->iommufd, &ioas), "making an I/O address space");
+	need(ioas_map_memfd(nic->iommufd, ioas, nic->memory, size,
+			    MEMORY_IOVA), "mapping the memory");
+	need(vfio_bind(nic->card.fd, nic->iommufd, &device),
+	     "binding the card");
+	need(hwpt_alloc_paging(nic->iommufd, device, ioas, &hwpt),
+	     "making a domain");
+	need(vfio_attach(nic->card.fd, &hwpt), "attaching the card");
+	need(card_start(&nic->card, nic->memory, MEMORY_IOVA),
+	     "starting the card");
+	nic->tally = (struct tally *)nic->card.head->user;
+}
+
+static void leave(struct nic *nic, const char *place)
+{
+	need(keep_create(&nic->keep, place), place);
+	need(keep_put(&nic->keep, TOKEN_MEMORY, nic->memory),
+	     "leaving the memory");
+	need(keep_put(&nic->keep, TOKEN_IOMMUFD, nic->iommufd),
+	     "leaving the iommufd");
+	need(keep_put(&nic->keep, TOKEN_CARD, nic->card.fd),
+	     "leaving the card");
+}
+
+static int start(const struct options *options)
+{
+	struct nic nic = { 0 };
+
+	set_up(&nic, options->ring);
+	receive_count(&nic, options->count + DATAGRAMS_STALE);
+	need_clean(&nic);
+	leave(&nic, options->place);
+	printf("%s receives with a ring of %u, the first datagram is %llu\n",
+	       nic.card.name, options->ring, nic.tally->first);
+	receive_forever(&nic);
+	return 0;
+}
+
+/* --- going on ------------------------------------------------------------------ */
+
+static void find(struct nic *nic, const char *place)
+{
+	int card;
+
+	need(keep_find(&nic->keep, place), place);
+	nic->memory = need_fd(keep_get(&nic->keep, TOKEN_MEMORY),
+			      "finding the memory");
+	nic->iommufd = need_fd(keep_get(&nic->keep, TOKEN_IOMMUFD),
+			       "finding the iommufd");
+	card = need_fd(keep_get(&nic->keep, TOKEN_CARD), "finding the card");
+	need(card_adopt(&nic->card, card, nic->memory),
+	     "going on with the card");
+	nic->tally = (struct tally *)nic->card.head->user;
+}
+
+/* What has come while nobody was there. */
+static void catch_up(struct nic *nic)
+{
+	struct datagram before = nic->tally->last;
+	struct wire wire;
+	unsigned int waiting;
+
+	need(wire_read(&wire), "asking the host for its counts");
+	waiting = card_waiting(&nic->card);
+	receive(nic, waiting);
+	printf("last datagram before   %llu\n", before.number);
+	printf("waiting in the ring    %u of %u\n", waiting,
+	       nic->card.head->descriptors - 1);
+	printf("last one of these      %llu, sent %.3f s later\n",
+	       nic->tally->last.number,
+	       seconds_between(before.time, nic->tally->last.time));
+	fflush(stdout);
+	need_clean(nic);
+	/* Else the wire, and not the ring, would have held some of them. */
+	if (nic->tally->last.number < wire.taken)
+		errx(1, "the card has datagram %llu, its ring ends at %llu",
+		     wire.taken, nic->tally->last.number);
+}
+
+static int go_on(const struct options *options)
+{
+	struct nic nic = { 0 };
+
+	find(&nic, options->place);
+	catch_up(&nic);
+	receive_count(&nic, options->count);
+	need_clean(&nic);
+	printf("received               %llu in all, %llu to %llu: none lost, none twice\n",
+	       nic.tally->last.number - nic.tally->first + 1,
+	       nic.tally->first, nic.tally->last.number);
+	if (options->stay)
+		receive_forever(&nic);
+	need(keep_finish(&nic.keep), "finishing");
+	return 0;
+}
+
+static int reset(const struct options *options)
+{
+	struct nic nic = { 0 };
+
+	find(&nic, options->place);
+	need(card_reset(&nic.card), "resetting the card");
+	return 0;
+}
+
+/* --- main ----------------------------------------------------------------------- */
+
+/* By the host's clock, as it were: what it drops counts as well. */
+static int wait_for(const char *text)
+{
+	const struct timespec nap = { .tv_nsec = 50000000 };
+	struct wire from, wire;
+	char *end;
+	unsigned long count = strtoul(text, &end, 10);
+
+	if (*end || end == text)
+		errx(USAGE_STATUS, "'%s' is no number", text);
+	need(wire_read(&from), "asking the host for its counts");
+	for (int i = 0; i < WAIT_LIMIT_MS / 50; i++) {
+		need(wire_read(&wire), "asking the host for its counts");
+		if (wire.taken - from.taken + wire.dropped - from.dropped >= count)
+			return 0;
+		nanosleep(&nap, NULL);
+	}
+	errx(1, "the host sends no datagrams any more");
+}
+
+static unsigned int number_option(const char *text)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || end == text || value > INT_MAX)
+		errx(USAGE_STATUS, "'%s' is no number (see --help)", text);
+	return value;
+}
+
+static void parse(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "ring", required_argument, NULL, 'r' },
+		{ "count", required_argument, NULL, 'c' },
+		{ "stay", no_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "h", known, NULL)) != -1) {
+		switch (option) {
+		case 'r':
+			options->ring = number_option(optarg);
+			break;
+		case 'c':
+			options->count = number_option(optarg);
+			break;
+		case 's':
+			options->stay = true;
+			break;
+		case 'h':
+			fputs(usage_text, stdout);
+			exit(0);
+		default:
+			exit(USAGE_STATUS);
+		}
+	}
+	if (optind != argc - 2)
+		errx(USAGE_STATUS, "a command and its one argument are needed (see --help)");
+	options->place = argv[optind + 1];
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .ring = CARD_RING, .count = 200 };
+	const char *command;
+
+	parse(&options, argc, argv);
+	command = argv[optind];
+	if (!strcmp(command, "hold"))
+		need(keep_serve(options.place), options.place);
+	if (!strcmp(command, "start"))
+		return start(&options);
+	if (!strcmp(command, "go-on"))
+		return go_on(&options);
+	if (!strcmp(command, "reset"))
+		return reset(&options);
+	if (!strcmp(command, "wait"))
+		return wait_for(options.place);
+	errx(USAGE_STATUS, "unknown command '%s' (see --help)", command);
+}
