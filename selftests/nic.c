@@ -8,6 +8,7 @@
  *	iox-nic hold SOCKET	holds files for others
  *	iox-nic start KEEP	leaves memory, iommufd and card in KEEP
  *	iox-nic go-on KEEP	finds them there
+ *	iox-nic anew KEEP	finds the memory, but no card that still receives
  *
  * lib/keep.h says what KEEP can be.
  */
@@ -42,6 +43,7 @@ struct options {
 	unsigned int ring;
 	unsigned int count;	/* datagrams to receive */
 	bool stay;		/* and go on until killed */
+	bool only_memory;	/* leave the memory, neither iommufd nor card */
 	const char *place;
 };
 
@@ -55,8 +57,9 @@ struct nic {
 
 static const char usage_text[] =
 "Usage: iox-nic hold SOCKET\n"
-"       iox-nic start [--ring N] [--count N] KEEP\n"
+"       iox-nic start [--ring N] [--count N] [--only-memory] KEEP\n"
 "       iox-nic go-on [--count N] [--stay] KEEP\n"
+"       iox-nic anew [--count N] KEEP\n"
 "       iox-nic reset KEEP\n"
 "       iox-nic wait COUNT\n"
 "\n"
@@ -66,9 +69,12 @@ static const char usage_text[] =
 "\n"
 "  hold    hold the files that others leave, until killed\n"
 "  start   set up a card with a ring of N descriptors (4096), receive --count\n"
-"          datagrams (200), leave the card in KEEP, and receive until killed\n"
+"          datagrams (200), leave the card in KEEP, and receive until killed;\n"
+"          --only-memory leaves what the driver knows, but not the card\n"
 "  go-on   take the card, check that every datagram has come, once and in order,\n"
 "          and receive --count more; with --stay until killed\n"
+"  anew    take only what the last driver knew, set up the card anew, receive\n"
+"          --count datagrams, and say how many are lost\n"
 "  reset   take the card and reset it\n"
 "  wait    wait until the host has had COUNT more datagrams to send\n"
 "\n"
@@ -174,13 +180,16 @@ static void set_up(struct nic *nic, unsigned int ring)
 	need(card_start(&nic->card, nic->memory, MEMORY_IOVA),
 	     "starting the card");
 	nic->tally = (struct tally *)nic->card.head->user;
+	tally_begin(nic->tally);
 }
 
-static void leave(struct nic *nic, const char *place)
+static void leave(struct nic *nic, const struct options *options)
 {
-	need(keep_create(&nic->keep, place), place);
+	need(keep_create(&nic->keep, options->place), options->place);
 	need(keep_put(&nic->keep, TOKEN_MEMORY, nic->memory),
 	     "leaving the memory");
+	if (options->only_memory)
+		return;
 	need(keep_put(&nic->keep, TOKEN_IOMMUFD, nic->iommufd),
 	     "leaving the iommufd");
 	need(keep_put(&nic->keep, TOKEN_CARD, nic->card.fd),
@@ -194,7 +203,7 @@ static int start(const struct options *options)
 	set_up(&nic, options->ring);
 	receive_count(&nic, options->count + DATAGRAMS_STALE);
 	need_clean(&nic);
-	leave(&nic, options->place);
+	leave(&nic, options);
 	printf("%s receives with a ring of %u, the first datagram is %llu\n",
 	       nic.card.name, options->ring, nic.tally->first);
 	receive_forever(&nic);
@@ -259,6 +268,38 @@ static int go_on(const struct options *options)
 	return 0;
 }
 
+/* What the driver before knew, without its card. */
+static struct tally find_tally(struct keep *keep, const char *place)
+{
+	struct tally tally;
+	int memory;
+
+	need(keep_find(keep, place), place);
+	memory = need_fd(keep_get(keep, TOKEN_MEMORY), "finding the memory");
+	if (pread(memory, &tally, sizeof(tally),
+		  offsetof(struct card_head, user)) != sizeof(tally))
+		err(1, "reading the memory");
+	close(memory);
+	return tally;
+}
+
+static int anew(const struct options *options)
+{
+	struct nic nic = { 0 };
+	struct tally before = find_tally(&nic.keep, options->place);
+
+	set_up(&nic, options->ring);
+	tally_begin_with(nic.tally, before.last.number + 1);
+	receive_count(&nic, options->count);
+	printf("last datagram before   %llu\n", before.last.number);
+	printf("received               %u more, up to %llu, sent %.3f s later\n",
+	       options->count, nic.tally->last.number,
+	       seconds_between(before.last.time, nic.tally->last.time));
+	need(keep_finish(&nic.keep), "finishing");
+	need_clean(&nic);
+	return 0;
+}
+
 static int reset(const struct options *options)
 {
 	struct nic nic = { 0 };
@@ -306,6 +347,7 @@ static void parse(struct options *options, int argc, char **argv)
 		{ "ring", required_argument, NULL, 'r' },
 		{ "count", required_argument, NULL, 'c' },
 		{ "stay", no_argument, NULL, 's' },
+		{ "only-memory", no_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -321,6 +363,9 @@ static void parse(struct options *options, int argc, char **argv)
 			break;
 		case 's':
 			options->stay = true;
+			break;
+		case 'm':
+			options->only_memory = true;
 			break;
 		case 'h':
 			fputs(usage_text, stdout);
@@ -347,6 +392,8 @@ int main(int argc, char **argv)
 		return start(&options);
 	if (!strcmp(command, "go-on"))
 		return go_on(&options);
+	if (!strcmp(command, "anew"))
+		return anew(&options);
 	if (!strcmp(command, "reset"))
 		return reset(&options);
 	if (!strcmp(command, "wait"))

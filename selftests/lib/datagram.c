@@ -27,6 +27,16 @@ int datagram_read(struct datagram *datagram, const void *frame, size_t length)
 	return 0;
 }
 
+void tally_begin(struct tally *tally)
+{
+	*tally = (struct tally){ .unjudged = DATAGRAMS_STALE + 1 };
+}
+
+void tally_begin_with(struct tally *tally, __u64 number)
+{
+	*tally = (struct tally){ .base = number, .first = number };
+}
+
 void tally_add(struct tally *tally, __u64 index, const void *frame,
 	       size_t length)
 {
@@ -39,7 +49,7 @@ void tally_add(struct tally *tally, __u64 index, const void *frame,
 		return;
 	}
 	base = datagram.number - index;
-	if (index <= DATAGRAMS_STALE) {
+	if (index < tally->unjudged) {
 		tally->base = base;
 		tally->first = datagram.number;
 	}

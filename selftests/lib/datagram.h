@@ -19,6 +19,7 @@ struct datagram {
 
 /* What there is to say about all datagrams of one card since it was started. */
 struct tally {
+	__u64 unjudged;	/* frames at the start whose numbers may be any */
 	__u64 base;	/* number less index, of every datagram if none is lost */
 	__u64 first;	/* number of the first one that counts */
 	__u64 lost;	/* numbers that were left out */
@@ -27,11 +28,17 @@ struct tally {
 	struct datagram last;
 };
 
-/* When a card starts, this many of its frames are from before. */
+/* When a card starts, this many of its frames may be from long before. */
 #define DATAGRAMS_STALE 2
 
 /* Returns 0 or -EPROTO. */
 int datagram_read(struct datagram *datagram, const void *frame, size_t length);
+
+/* The first datagram that counts is the first one that is not stale. */
+void tally_begin(struct tally *tally);
+
+/* All count, and the first one should be @number. */
+void tally_begin_with(struct tally *tally, __u64 number);
 
 /*
  * Takes account of the datagram in the card's frame number @index. To do so

@@ -305,11 +305,15 @@ static int wait_for(struct card *card, enum card_register reg, __u32 mask,
 	return -ETIMEDOUT;
 }
 
-/* The manual has interrupts masked before a reset and again after it. */
+/*
+ * The manual has interrupts masked before a reset and again after it. QEMU 7.2
+ * resets little more than the card's address, so what is to be off is put off.
+ */
 int card_reset(struct card *card)
 {
 	int err;
 
+	reg_write(card, REG_RCTL, 0);
 	reg_write(card, REG_IMC, ~0U);
 	reg_write(card, REG_CTRL, reg_read(card, REG_CTRL) | CTRL_RESET);
 	err = wait_for(card, REG_CTRL, CTRL_RESET, 0);

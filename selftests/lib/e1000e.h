@@ -105,7 +105,7 @@ int card_receive(struct card *card, card_handler handle, void *arg,
 /* How many frames have come that nobody has looked at? */
 unsigned int card_waiting(const struct card *card);
 
-/* Puts the card into the state in which it came from the factory. */
+/* Stops the card and puts it into the state in which it was switched on. */
 int card_reset(struct card *card);
 
 /* Lets go of the card's registers and memory; card and device file go on. */
