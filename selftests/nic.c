@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,11 +94,6 @@ static int need_fd(int fd, const char *what)
 	return fd;
 }
 
-static double seconds_between(__u64 first, __u64 last)
-{
-	return (double)(__s64)(last - first) / 1e9;
-}
-
 /* --- receiving -------------------------------------------------------------- */
 
 static void count_datagram(void *arg, __u64 index, const void *frame,
@@ -154,6 +150,29 @@ static void need_clean(const struct nic *nic)
 	errx(1, "of datagrams %llu to %llu: %llu lost, %llu twice or late, %llu strange frames",
 	     tally->first, tally->last.number, tally->lost, tally->again,
 	     tally->strange);
+}
+
+/* A line of the time line, which begins with the last datagram before. */
+__attribute__((format(printf, 3, 4)))
+static void tell(const struct datagram *start, const struct datagram *datagram,
+		 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("%8.3f s  datagram %llu: ",
+	       (double)(__s64)(datagram->time - start->time) / 1e9,
+	       datagram->number);
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+}
+
+static void tell_sums(const struct tally *tally)
+{
+	printf("%llu to %llu: %llu lost, %llu twice\n", tally->first,
+	       tally->last.number, tally->lost, tally->again);
+	fflush(stdout);
 }
 
 /* --- start -------------------------------------------------------------------- */
@@ -216,6 +235,8 @@ static void find(struct nic *nic, const char *place)
 {
 	int card;
 
+	/* A session gives a card back to the driver that it had. */
+	need(card_claim(&nic->card), "claiming the card");
 	need(keep_find(&nic->keep, place), place);
 	nic->memory = need_fd(keep_get(&nic->keep, TOKEN_MEMORY),
 			      "finding the memory");
@@ -228,40 +249,41 @@ static void find(struct nic *nic, const char *place)
 }
 
 /* What has come while nobody was there. */
-static void catch_up(struct nic *nic)
+static void catch_up(struct nic *nic, const struct datagram *before)
 {
-	struct datagram before = nic->tally->last;
+	const struct tally *tally = nic->tally;
 	struct wire wire;
 	unsigned int waiting;
 
 	need(wire_read(&wire), "asking the host for its counts");
 	waiting = card_waiting(&nic->card);
-	receive(nic, waiting);
-	printf("last datagram before   %llu\n", before.number);
-	printf("waiting in the ring    %u of %u\n", waiting,
-	       nic->card.head->descriptors - 1);
-	printf("last one of these      %llu, sent %.3f s later\n",
-	       nic->tally->last.number,
-	       seconds_between(before.time, nic->tally->last.time));
+	tell(before, before, "the last one that the driver before has seen");
+	if (receive(nic, 1))
+		tell(before, &tally->last, "the first one after it");
+	receive(nic, waiting - 1);
+	tell(before, &tally->last, "the last of %u that came while nobody looked",
+	     waiting);
 	fflush(stdout);
 	need_clean(nic);
 	/* Else the wire, and not the ring, would have held some of them. */
-	if (nic->tally->last.number < wire.taken)
+	if (tally->last.number < wire.taken)
 		errx(1, "the card has datagram %llu, its ring ends at %llu",
-		     wire.taken, nic->tally->last.number);
+		     wire.taken, tally->last.number);
 }
 
 static int go_on(const struct options *options)
 {
 	struct nic nic = { 0 };
+	struct datagram before;
 
 	find(&nic, options->place);
-	catch_up(&nic);
+	before = nic.tally->last;
+	catch_up(&nic, &before);
 	receive_count(&nic, options->count);
+	tell(&before, &nic.tally->last, "the last of %u after that",
+	     options->count);
+	tell_sums(nic.tally);
 	need_clean(&nic);
-	printf("received               %llu in all, %llu to %llu: none lost, none twice\n",
-	       nic.tally->last.number - nic.tally->first + 1,
-	       nic.tally->first, nic.tally->last.number);
 	if (options->stay)
 		receive_forever(&nic);
 	need(keep_finish(&nic.keep), "finishing");
@@ -286,15 +308,21 @@ static struct tally find_tally(struct keep *keep, const char *place)
 static int anew(const struct options *options)
 {
 	struct nic nic = { 0 };
-	struct tally before = find_tally(&nic.keep, options->place);
+	struct datagram before = find_tally(&nic.keep, options->place).last;
+	const struct tally *tally;
 
 	set_up(&nic, options->ring);
-	tally_begin_with(nic.tally, before.last.number + 1);
+	tally = nic.tally;
+	tally_begin_after(nic.tally, &before);
 	receive_count(&nic, options->count);
-	printf("last datagram before   %llu\n", before.last.number);
-	printf("received               %u more, up to %llu, sent %.3f s later\n",
-	       options->count, nic.tally->last.number,
-	       seconds_between(before.last.time, nic.tally->last.time));
+	tell(&before, &before, "the last one that the driver before has seen");
+	if (tally->lost && tally->gap[0].number != before.number)
+		tell(&before, &tally->gap[0], "the last one before a gap");
+	if (tally->lost)
+		tell(&before, &tally->gap[1], "the first one after a gap");
+	tell(&before, &tally->last, "the last of %u that the new driver has seen",
+	     options->count);
+	tell_sums(tally);
 	need(keep_finish(&nic.keep), "finishing");
 	need_clean(&nic);
 	return 0;

@@ -92,7 +92,7 @@ want_failure()
 # How many datagrams go_on found waiting.
 waiting()
 {
-	sed -n 's/^waiting in the ring *\([0-9]*\) of.*/\1/p' "$work/out"
+	sed -n 's/.*: the last of \([0-9]*\) that came while.*/\1/p' "$work/out"
 }
 
 run_tests()

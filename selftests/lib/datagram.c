@@ -32,9 +32,13 @@ void tally_begin(struct tally *tally)
 	*tally = (struct tally){ .unjudged = DATAGRAMS_STALE + 1 };
 }
 
-void tally_begin_with(struct tally *tally, __u64 number)
+void tally_begin_after(struct tally *tally, const struct datagram *last)
 {
-	*tally = (struct tally){ .base = number, .first = number };
+	*tally = (struct tally){
+		.base = last->number + 1,
+		.first = last->number + 1,
+		.last = *last,
+	};
 }
 
 void tally_add(struct tally *tally, __u64 index, const void *frame,
@@ -53,10 +57,17 @@ void tally_add(struct tally *tally, __u64 index, const void *frame,
 		tally->base = base;
 		tally->first = datagram.number;
 	}
-	if (base > tally->base)
+	if (base > tally->base) {
 		tally->lost += base - tally->base;
-	else if (base < tally->base)
+		tally->gap[0] = tally->last;
+		tally->gap[1] = datagram;
+	} else if (base < tally->base) {
 		tally->again++;
+	} else if (index >= tally->unjudged &&
+		   datagram.number > tally->last.number + 1) {
+		/* A driver has counted frames without handing them on. */
+		tally->lost += datagram.number - tally->last.number - 1;
+	}
 	tally->base = base;
 	tally->last = datagram;
 }

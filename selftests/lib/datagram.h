@@ -26,6 +26,7 @@ struct tally {
 	__u64 again;	/* numbers that came though a later one had */
 	__u64 strange;	/* frames that are no datagrams */
 	struct datagram last;
+	struct datagram gap[2];	/* before and after the newest one */
 };
 
 /* When a card starts, this many of its frames may be from long before. */
@@ -37,8 +38,8 @@ int datagram_read(struct datagram *datagram, const void *frame, size_t length);
 /* The first datagram that counts is the first one that is not stale. */
 void tally_begin(struct tally *tally);
 
-/* All count, and the first one should be @number. */
-void tally_begin_with(struct tally *tally, __u64 number);
+/* All count, and the first one should be the one after @last. */
+void tally_begin_after(struct tally *tally, const struct datagram *last);
 
 /*
  * Takes account of the datagram in the card's frame number @index. To do so

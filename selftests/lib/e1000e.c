@@ -277,15 +277,17 @@ int card_receive(struct card *card, card_handler handle, void *arg,
 
 /* --- the card --------------------------------------------------------------- */
 
+int card_claim(struct card *card)
+{
+	*card = (struct card){ .fd = -1 };
+	return pci_find(CARD_VENDOR, CARD_DEVICE, card->name) ?:
+	       vfio_pci_claim(card->name);
+}
+
 int card_open(struct card *card)
 {
-	int err;
+	int err = card_claim(card);
 
-	*card = (struct card){ .fd = -1 };
-	err = pci_find(CARD_VENDOR, CARD_DEVICE, card->name);
-	if (err)
-		return err;
-	err = vfio_pci_claim(card->name);
 	if (err)
 		return err;
 	card->fd = vfio_open(card->name);
@@ -338,10 +340,11 @@ int card_start(struct card *card, int memfd, __u64 iova)
 {
 	int err = map_card(card, memfd);
 
-	if (!err)
-		err = vfio_bus_master(card->fd, true);
+	/* First of all it has to forget the memory that it may have had before. */
 	if (!err)
 		err = card_reset(card);
+	if (!err)
+		err = vfio_bus_master(card->fd, true);
 	if (err)
 		return err;
 

@@ -79,7 +79,10 @@ typedef void (*card_handler)(void *arg, __u64 index, const void *frame,
 /* Returns a sealed memfd for a ring of @descriptors, *@size bytes long. */
 int card_memory(__u32 descriptors, size_t *size);
 
-/* Finds the card and opens it, not bound yet to any iommufd. */
+/* Finds the card and makes vfio-pci its driver. */
+int card_claim(struct card *card);
+
+/* Claims the card and opens it, not bound yet to any iommufd. */
 int card_open(struct card *card);
 
 /*
