@@ -43,7 +43,7 @@ enum token {
 struct options {
 	unsigned int ring;
 	unsigned int count;	/* datagrams to receive */
-	bool stay;		/* and go on until killed */
+	bool stay;		/* then leave the card, and receive until killed */
 	bool only_memory;	/* leave the memory, neither iommufd nor card */
 	const char *place;
 };
@@ -73,7 +73,8 @@ static const char usage_text[] =
 "          datagrams (200), leave the card in KEEP, and receive until killed;\n"
 "          --only-memory leaves what the driver knows, but not the card\n"
 "  go-on   take the card, check that every datagram has come, once and in order,\n"
-"          and receive --count more; with --stay until killed\n"
+"          and receive --count more; --stay leaves the card in KEEP again, and\n"
+"          receives until killed\n"
 "  anew    take only what the last driver knew, set up the card anew, receive\n"
 "          --count datagrams, and say how many are lost\n"
 "  reset   take the card and reset it\n"
@@ -202,17 +203,24 @@ static void set_up(struct nic *nic, unsigned int ring)
 	tally_begin(nic->tally);
 }
 
+static void leave_card(const struct nic *nic)
+{
+	need(keep_put(&nic->keep, TOKEN_IOMMUFD, nic->iommufd),
+	     "leaving the iommufd");
+	need(keep_put(&nic->keep, TOKEN_CARD, nic->card.fd),
+	     "leaving the card");
+}
+
+/* What a file rests on goes before it. */
 static void leave(struct nic *nic, const struct options *options)
 {
 	need(keep_create(&nic->keep, options->place), options->place);
 	need(keep_put(&nic->keep, TOKEN_MEMORY, nic->memory),
 	     "leaving the memory");
-	if (options->only_memory)
-		return;
-	need(keep_put(&nic->keep, TOKEN_IOMMUFD, nic->iommufd),
-	     "leaving the iommufd");
-	need(keep_put(&nic->keep, TOKEN_CARD, nic->card.fd),
-	     "leaving the card");
+	if (!options->only_memory)
+		leave_card(nic);
+	printf("left in %s, a ring of %u\n", options->place,
+	       nic->card.head->descriptors);
 }
 
 static int start(const struct options *options)
@@ -223,8 +231,6 @@ static int start(const struct options *options)
 	receive_count(&nic, options->count + DATAGRAMS_STALE);
 	need_clean(&nic);
 	leave(&nic, options);
-	printf("%s receives with a ring of %u, the first datagram is %llu\n",
-	       nic.card.name, options->ring, nic.tally->first);
 	receive_forever(&nic);
 	return 0;
 }
@@ -284,9 +290,12 @@ static int go_on(const struct options *options)
 	     options->count);
 	tell_sums(nic.tally);
 	need_clean(&nic);
-	if (options->stay)
-		receive_forever(&nic);
 	need(keep_finish(&nic.keep), "finishing");
+	close(nic.keep.fd);
+	if (options->stay) {
+		leave(&nic, options);
+		receive_forever(&nic);
+	}
 	return 0;
 }
 

@@ -115,7 +115,7 @@ int keep_find(struct keep *keep, const char *place)
 	return keep_open(keep, place, luo_retrieve);
 }
 
-int keep_put(struct keep *keep, __u64 token, int fd)
+int keep_put(const struct keep *keep, __u64 token, int fd)
 {
 	struct message message = { .token = token };
 	int file, err;
@@ -128,7 +128,7 @@ int keep_put(struct keep *keep, __u64 token, int fd)
 	return err ?: message.result;
 }
 
-int keep_get(struct keep *keep, __u64 token)
+int keep_get(const struct keep *keep, __u64 token)
 {
 	struct message message = { .token = token };
 	int file, err;
@@ -143,7 +143,7 @@ int keep_get(struct keep *keep, __u64 token)
 	return err ?: file;
 }
 
-int keep_finish(struct keep *keep)
+int keep_finish(const struct keep *keep)
 {
 	return keep->luo ? luo_finish(keep->fd) : 0;
 }

@@ -24,13 +24,13 @@ int keep_create(struct keep *keep, const char *place);
 /* To get them. */
 int keep_find(struct keep *keep, const char *place);
 
-int keep_put(struct keep *keep, __u64 token, int fd);
+int keep_put(const struct keep *keep, __u64 token, int fd);
 
 /* Returns a file descriptor or a negative errno. */
-int keep_get(struct keep *keep, __u64 token);
+int keep_get(const struct keep *keep, __u64 token);
 
 /* Whoever got files has all that are wanted. */
-int keep_finish(struct keep *keep);
+int keep_finish(const struct keep *keep);
 
 /* Holds the files of others until the process ends; returns only an error. */
 int keep_serve(const char *path);
