@@ -73,6 +73,34 @@ int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 	return ioas_map(fd, ioas, MAP_RW, va, length, iova);
 }
 
+int ioas_map_memfd(int fd, __u32 ioas, int memfd, size_t length, __u64 iova)
+{
+	struct iommu_ioas_map_file cmd = {
+		.size = sizeof(cmd),
+		.flags = MAP_RW | IOMMU_IOAS_MAP_FIXED_IOVA,
+		.ioas_id = ioas,
+		.fd = memfd,
+		.length = length,
+		.iova = iova,
+	};
+
+	return xioctl(fd, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+int hwpt_alloc_paging(int fd, __u32 device, __u32 ioas, __u32 *id)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = device,
+		.pt_id = ioas,
+	};
+	int err = xioctl(fd, IOMMU_HWPT_ALLOC, &cmd);
+
+	if (!err)
+		*id = cmd.out_hwpt_id;
+	return err;
+}
+
 int ioas_unmap_count(int fd, __u32 ioas, __u64 iova, __u64 *length)
 {
 	struct iommu_ioas_unmap cmd = {

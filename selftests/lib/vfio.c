@@ -221,19 +221,36 @@ int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length)
 	return 0;
 }
 
-int vfio_bus_master(int device_fd, bool on)
+/* Where the command register is in the device file, or a negative errno. */
+static off_t command_place(int device_fd)
 {
 	struct vfio_region_info info;
-	__u16 command;
-	off_t at;
 	int err;
 
 	err = vfio_region_info(device_fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+	return err ?: (off_t)info.offset + PCI_COMMAND;
+}
+
+int vfio_pci_command(int device_fd, __u16 *command)
+{
+	off_t at = command_place(device_fd);
+
+	if (at < 0)
+		return at;
+	if (pread(device_fd, command, sizeof(*command), at) != sizeof(*command))
+		return -EIO;
+	return 0;
+}
+
+int vfio_bus_master(int device_fd, bool on)
+{
+	off_t at = command_place(device_fd);
+	__u16 command;
+	int err;
+
+	err = vfio_pci_command(device_fd, &command);
 	if (err)
 		return err;
-	at = info.offset + PCI_COMMAND;
-	if (pread(device_fd, &command, sizeof(command), at) != sizeof(command))
-		return -EIO;
 	if (on)
 		command |= PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
 	else

@@ -47,6 +47,9 @@ int vfio_region_info(int device_fd, __u32 index,
 /* Maps a BAR into this process; *@length is its size. */
 int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length);
 
+/* Gives the command register of the device's configuration space. */
+int vfio_pci_command(int device_fd, __u16 *command);
+
 /* Lets the device start DMA of its own, or stops it. */
 int vfio_bus_master(int device_fd, bool on);
 
