@@ -7,6 +7,7 @@
  * brings it, the others join, the last one to detach takes it away.
  */
 #include <linux/export.h>
+#include <linux/iommu-liveupdate.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -32,7 +33,8 @@ struct iommufd_attachment {
 /**
  * struct target - what a device is to be attached to
  * @obj: the object that the caller named, held for the call
- * @ioas: the address space, or that of the nest parent
+ * @ioas: the address space, or that of the nest parent; %NULL when @hwpt came
+ *	through a live update
  * @hwpt: the HWPT that the caller named, %NULL when it named the IOAS
  * @result: id of the HWPT that the device has been attached to
  * @unused: HWPT to put once no lock is held any more, or %NULL
@@ -71,10 +73,15 @@ static int reserve_regions(struct iommufd_ioas *ioas,
 	return rc;
 }
 
-/* The regions are those of requests without a PASID. */
+/*
+ * The regions are those of requests without a PASID. Where there is no IOAS to
+ * check them against, only the devices that came with the HWPT may be.
+ */
 static int reserve_for(struct iommufd_attachment *at, struct iommufd_ioas *ioas,
 		       struct iommufd_device *idev)
 {
+	if (!ioas)
+		return iommu_device_is_restored(idev->dev) ? 0 : -EINVAL;
 	return at->pasid == IOMMU_NO_PASID ? reserve_regions(ioas, idev) : 0;
 }
 
@@ -82,7 +89,7 @@ static void unreserve_for(struct iommufd_attachment *at,
 			  struct iommufd_ioas *ioas,
 			  struct iommufd_device *idev)
 {
-	if (at->pasid == IOMMU_NO_PASID)
+	if (ioas && at->pasid == IOMMU_NO_PASID)
 		iova_space_unreserve(&ioas->space, idev);
 }
 
@@ -123,6 +130,29 @@ static bool group_uses_pasids(struct iommufd_group *group)
 	unsigned long first = IOMMU_NO_PASID + 1;
 
 	return xa_find(&group->attachments, &first, ULONG_MAX, XA_PRESENT);
+}
+
+/**
+ * iommufd_device_uses_pasids - is any PASID of its group attached?
+ * @idev: bound, with group->lock held
+ */
+bool iommufd_device_uses_pasids(struct iommufd_device *idev)
+{
+	lockdep_assert_held(&idev->group->lock);
+	return group_uses_pasids(idev->group);
+}
+
+/**
+ * iommufd_device_hwpt - what a device is attached to, without a PASID
+ * @idev: bound, with group->lock held
+ */
+struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev)
+{
+	struct iommufd_attachment *at;
+
+	lockdep_assert_held(&idev->group->lock);
+	at = xa_load(&idev->group->attachments, IOMMU_NO_PASID);
+	return at && xa_load(&at->devices, idev->obj.id) ? at->hwpt : NULL;
 }
 
 /* With PASIDs in use, all domains of a group have to be made for that. */
@@ -305,6 +335,14 @@ static int target_get(struct iommufd_ctx *ictx, u32 id, struct target *target)
 	}
 }
 
+/* A preserved HWPT is for the devices that are preserved with it. */
+static bool target_is_frozen(const struct target *target)
+{
+	if (target->hwpt && READ_ONCE(target->hwpt->lu_preserved))
+		return true;
+	return target->ioas && READ_ONCE(target->ioas->frozen);
+}
+
 static bool target_is(const struct target *target,
 		      const struct iommufd_hwpt *hwpt)
 {
@@ -369,6 +407,8 @@ static int attach_locked(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	guard(mutex)(&group->lock);
+	if (idev->lu_preserved)
+		return -EBUSY;
 	at = attachment_get(group, pasid);
 	if (IS_ERR(at))
 		return PTR_ERR(at);
@@ -416,6 +456,8 @@ static int replace_locked(struct iommufd_device *idev, ioasid_t pasid,
 	int rc;
 
 	guard(mutex)(&idev->group->lock);
+	if (idev->lu_preserved)
+		return -EBUSY;
 	at = xa_load(&idev->group->attachments, pasid);
 	if (!at || !xa_load(&at->devices, idev->obj.id))
 		return -EINVAL;
@@ -424,7 +466,7 @@ static int replace_locked(struct iommufd_device *idev, ioasid_t pasid,
 	if (target_is(target, old))
 		return 0;
 
-	moves = old->ioas != target->ioas;
+	moves = old->ioas != target->ioas || !target->ioas;
 	rc = moves ? reserve_devices(at, target->ioas) : 0;
 	if (rc)
 		return rc;
@@ -455,6 +497,8 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 	/* A domain made on the way knows nothing of PASIDs. */
 	if (pasid != IOMMU_NO_PASID && !target.hwpt)
 		rc = -EINVAL;
+	else if (target_is_frozen(&target))
+		rc = -EBUSY;
 	else
 		rc = change(idev, pasid, &target);
 	if (!rc)
@@ -479,8 +523,8 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
  * Context: sleeps. The caller serialises attach, replace and detach of @idev.
  * Return: 0; -ENOENT no such object; -EINVAL it is of another type, does not
  * suit the device or the PASID, or the group is attached elsewhere; -EBUSY
- * attached already; -EADDRINUSE something is mapped in a range that is reserved
- * for this device; or an errno of the IOMMU or of pinning. Nothing has changed
+ * attached already, or either is being preserved by a live update; -EADDRINUSE
+ * something is mapped in a range that is reserved for this device; or an errno of the IOMMU or of pinning. Nothing has changed
  * on failure.
  */
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,

@@ -9,13 +9,15 @@
  *	fault->lock		faults between the device and user space
  *	access->lock		which IOAS an access is attached to
  *	ioas->attach_lock	which HWPTs an IOAS made by itself
+ *	ictx->lu_lock		what a live update is to preserve
  *	ioas->access_lock	who is told about unmaps
  *	ioas->domains_rwsem	which domains an IOAS fills
  *	pages->lock		what is pinned of one piece of memory
  *	dma-buf reservation	what is mapped of another driver's memory
  *	space->lock		which IOVAs are taken, and by what
  *
- * mmap_lock is taken under pages->lock, never the other way round.
+ * mmap_lock is taken under pages->lock, never the other way round. The lock of a
+ * live update session is outside of all of these.
  */
 #ifndef IOMMUFD_CORE_H
 #define IOMMUFD_CORE_H
@@ -45,6 +47,9 @@
  * @no_iommu: vfio uses it for devices without an IOMMU, and for nothing else;
  *	protected by @objects' lock
  * @account: who pays for memory that is mapped from now on
+ * @lu_lock: protects what follows, and the marks of HWPTs
+ * @lu_tokens: struct iommufd_hwpt by the token that it is marked with
+ * @lu_preserved: a live update session preserves the file
  */
 struct iommufd_ctx {
 	struct file *file;
@@ -57,6 +62,9 @@ struct iommufd_ctx {
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	enum iommufd_account account;
+	struct mutex lu_lock;
+	struct xarray lu_tokens;
+	bool lu_preserved;
 };
 
 /**
@@ -86,6 +94,8 @@ static inline int iommufd_ucmd_respond(struct iommufd_ucmd *ucmd, size_t len)
 
 /* main.c */
 struct device *iommufd_misc_device(void);
+bool iommufd_file_is_ours(struct file *file);
+struct file *iommufd_file_new(void);
 
 /*
  * Objects (object.c).
@@ -146,6 +156,8 @@ static inline void iommufd_object_unuse(struct iommufd_object *obj)
  * @access_lock: held also while they are told, so that none goes away then
  * @small_pages: map page by page, whatever the memory allows; changed with
  *	@access_lock and @domains_rwsem held for writing
+ * @frozen: preserved HWPTs, whose mappings must stay as they are; changed with
+ *	@domains_rwsem held for writing
  */
 struct iommufd_ioas {
 	struct iommufd_object obj;
@@ -157,6 +169,7 @@ struct iommufd_ioas {
 	struct list_head accesses;
 	struct mutex access_lock;
 	bool small_pages;
+	unsigned int frozen;
 };
 
 /* ioas.c: ioctl handlers */
@@ -186,7 +199,9 @@ static inline struct iommufd_ioas *iommufd_ioas_lookup(struct iommufd_ctx *ictx,
 /**
  * struct iommufd_hwpt - a domain
  * @obj: its id; IOMMUFD_OBJ_HWPT_PAGING or IOMMUFD_OBJ_HWPT_NESTED
- * @ioas: what a paging domain holds, or what the parent of a nested one does
+ * @ictx: where it lives
+ * @ioas: what a paging domain holds, or what the parent of a nested one does;
+ *	%NULL when it came through a live update
  * @domain: the IOMMU's
  * @fault: who is told about page faults, a use is held; %NULL for nobody
  * @parent: what a nested domain's addresses go through; %NULL when paging, or
@@ -197,9 +212,15 @@ static inline struct iommufd_ioas *iommufd_ioas_lookup(struct iommufd_ctx *ictx,
  * @coherent: DMA cannot bypass the caches, whatever the device asks for
  * @nest_parent: nested domains may sit on this one
  * @pasid_compat: may be attached to a PASID, or beside one
+ * @lu_token: what a live update preserves it under, if @lu_marked
+ * @lu_marked: protected by ictx->lu_lock
+ * @lu_preserved: a use is held; changed with ictx->lu_lock held
+ * @restored: struct iommufd_area of what a domain without an IOAS maps, linked
+ *	by unmap_item; never changes as long as the HWPT can be found
  */
 struct iommufd_hwpt {
 	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
 	struct iommufd_ioas *ioas;
 	struct iommu_domain *domain;
 	struct iommufd_fault *fault;
@@ -210,6 +231,10 @@ struct iommufd_hwpt {
 	bool coherent : 1;
 	bool nest_parent : 1;
 	bool pasid_compat : 1;
+	bool lu_marked;
+	bool lu_preserved;
+	u64 lu_token;
+	struct list_head restored;
 };
 
 /**
@@ -256,6 +281,10 @@ void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
 
+struct iommufd_area *iommufd_ioas_next_area(struct iommufd_ioas *ioas,
+					    struct iommufd_area *area);
+void iommufd_empty_restored(struct iommufd_hwpt *hwpt);
+
 /* option.c */
 int iommufd_option(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_change_process(struct iommufd_ucmd *ucmd);
@@ -287,6 +316,8 @@ struct iommufd_group {
  * @vdev: what a virtual machine knows it by, or %NULL; has looked up @obj for
  *	as long as it lives. Protected by group->lock
  * @leaving: no vDEVICE may be made any more, protected by group->lock
+ * @lu_preserved: its attachment must stay as it is; changed with group->lock
+ *	held
  */
 struct iommufd_device {
 	struct iommufd_object obj;
@@ -295,6 +326,7 @@ struct iommufd_device {
 	struct device *dev;
 	struct iommufd_vdevice *vdev;
 	bool leaving;
+	bool lu_preserved;
 };
 
 /* Does an IOMMU translate for the device? */
@@ -314,6 +346,10 @@ struct iommufd_attach_handle {
 	struct iommufd_device *idev;
 	struct iommufd_fault *fault;
 };
+
+/* attach.c */
+struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev);
+bool iommufd_device_uses_pasids(struct iommufd_device *idev);
 
 /* device.c */
 void iommufd_device_destroy(struct iommufd_object *obj);
@@ -485,6 +521,38 @@ static inline struct iommu_domain *iommufd_noiommu_domain_alloc(void)
 
 /* split.c */
 int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova);
+
+/* liveupdate.c */
+#ifdef CONFIG_LIVEUPDATE
+int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd);
+void iommufd_hwpt_lu_unmark(struct iommufd_hwpt *hwpt);
+bool iommufd_hwpt_awaits_device(struct iommufd_ctx *ictx, u32 id);
+int iommufd_liveupdate_init(void);
+void iommufd_liveupdate_exit(void);
+#else
+static inline int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_hwpt_lu_unmark(struct iommufd_hwpt *hwpt)
+{
+}
+
+static inline bool iommufd_hwpt_awaits_device(struct iommufd_ctx *ictx, u32 id)
+{
+	return false;
+}
+
+static inline int iommufd_liveupdate_init(void)
+{
+	return 0;
+}
+
+static inline void iommufd_liveupdate_exit(void)
+{
+}
+#endif
 
 /* vfio_compat.c */
 int iommufd_vfio_ioas(struct iommufd_ucmd *ucmd);

@@ -48,9 +48,12 @@ static int set_dirty_tracking(struct iommufd_hwpt *hwpt, bool enable)
 	const struct iommu_dirty_ops *ops = hwpt->domain->dirty_ops;
 	int rc = 0;
 
-	if (!ops)
+	if (!ops || !hwpt->ioas)
 		return -EOPNOTSUPP;
 	guard(rwsem_write)(&hwpt->ioas->domains_rwsem);
+	/* The next kernel takes the tables as they are. */
+	if (READ_ONCE(hwpt->lu_preserved))
+		return -EBUSY;
 	if (enable)
 		rc = forget_dirty(hwpt);
 	return rc ?: ops->set_dirty_tracking(hwpt->domain, enable);
@@ -140,7 +143,7 @@ static int get_dirty_bitmap(struct iommufd_hwpt *hwpt,
 	struct iova_bitmap *bitmap;
 	int rc;
 
-	if (!hwpt->domain->dirty_ops)
+	if (!hwpt->domain->dirty_ops || !hwpt->ioas)
 		return -EOPNOTSUPP;
 	if (cmd->flags & IOMMU_HWPT_GET_DIRTY_BITMAP_NO_CLEAR)
 		source.flags = IOMMU_DIRTY_NO_CLEAR;

@@ -141,6 +141,7 @@ struct iommufd_hwpt *iommufd_hwpt_new_automatic(struct iommufd_ioas *ioas,
 	hwpt = iommufd_new(ioas->ictx, hwpt, obj, IOMMUFD_OBJ_HWPT_PAGING);
 	if (IS_ERR(hwpt))
 		return hwpt;
+	hwpt->ictx = ioas->ictx;
 	hwpt->ioas = ioas;
 	hwpt->automatic = true;
 	rc = fill_paging(hwpt, dev, alloc_automatic(dev));
@@ -277,6 +278,7 @@ static int new_hwpt(struct iommufd_ucmd *ucmd, struct iommufd_object *pt,
 				   IOMMUFD_OBJ_HWPT_NESTED);
 	if (IS_ERR(hwpt))
 		return PTR_ERR(hwpt);
+	hwpt->ictx = ucmd->ictx;
 	hwpt->pasid_compat = req->flags & IOMMU_HWPT_ALLOC_PASID;
 
 	/* The answer goes first: then nothing is to be undone if it cannot. */
@@ -382,6 +384,12 @@ void iommufd_hwpt_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_hwpt *hwpt = container_of(obj, struct iommufd_hwpt, obj);
 
+	iommufd_hwpt_lu_unmark(hwpt);
+	if (!hwpt->ioas) {
+		iommufd_empty_restored(hwpt);
+		destroy_domain(hwpt);
+		return;
+	}
 	iommufd_ioas_remove_hwpt(hwpt->ioas, hwpt);
 	destroy_domain(hwpt);
 	iommufd_object_unuse(&hwpt->ioas->obj);
@@ -405,7 +413,7 @@ void iommufd_hwpt_nested_destroy(struct iommufd_object *obj)
 void iommufd_hwpt_put(struct iommufd_hwpt *hwpt)
 {
 	struct iommufd_ioas *ioas = hwpt->ioas;
-	struct iommufd_ctx *ictx = ioas->ictx;
+	struct iommufd_ctx *ictx = hwpt->ictx;
 	u32 id = hwpt->obj.id;
 
 	if (!hwpt->automatic) {

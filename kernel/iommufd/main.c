@@ -2,11 +2,13 @@
 /*
  * /dev/iommu: contexts and the dispatch of ioctls.
  */
+#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <uapi/linux/iox.h>
 
 #include "core.h"
 #include "selftest.h"
@@ -16,22 +18,43 @@
 
 static atomic64_t next_ctx_id = ATOMIC64_INIT(0);
 
-static int iommufd_fops_open(struct inode *inode, struct file *filp)
+static struct iommufd_ctx *ctx_new(void)
 {
 	struct iommufd_ctx *ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
 
 	if (!ictx)
-		return -ENOMEM;
+		return NULL;
 	xa_init_flags(&ictx->objects, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init(&ictx->groups);
 	mutex_init(&ictx->groups_lock);
 	init_waitqueue_head(&ictx->destroy_wait);
 	mt_init_flags(&ictx->mmaps, MT_FLAGS_ALLOC_RANGE);
+	mutex_init(&ictx->lu_lock);
+	xa_init(&ictx->lu_tokens);
+	ictx->id = atomic64_inc_return(&next_ctx_id);
+	return ictx;
+}
+
+static void ctx_free(struct iommufd_ctx *ictx)
+{
+	WARN_ON(!xa_empty(&ictx->groups));
+	WARN_ON(!xa_empty(&ictx->lu_tokens));
+	WARN_ON(!mtree_empty(&ictx->mmaps));
+	mutex_destroy(&ictx->groups_lock);
+	mutex_destroy(&ictx->lu_lock);
+	kfree(ictx);
+}
+
+static int iommufd_fops_open(struct inode *inode, struct file *filp)
+{
+	struct iommufd_ctx *ictx = ctx_new();
+
+	if (!ictx)
+		return -ENOMEM;
 	ictx->file = filp;
 	/* vfio's container has always counted what a process has locked. */
 	if (iminor(inode) == VFIO_MINOR)
 		ictx->account = IOMMUFD_ACCOUNT_MM;
-	ictx->id = atomic64_inc_return(&next_ctx_id);
 	filp->private_data = ictx;
 	return 0;
 }
@@ -41,10 +64,7 @@ static int iommufd_fops_release(struct inode *inode, struct file *filp)
 	struct iommufd_ctx *ictx = filp->private_data;
 
 	iommufd_object_destroy_all(ictx);
-	WARN_ON(!xa_empty(&ictx->groups));
-	WARN_ON(!mtree_empty(&ictx->mmaps));
-	mutex_destroy(&ictx->groups_lock);
-	kfree(ictx);
+	ctx_free(ictx);
 	return 0;
 }
 
@@ -52,6 +72,8 @@ static int iommufd_destroy(struct iommufd_ucmd *ucmd)
 {
 	struct iommu_destroy *cmd = ucmd->cmd;
 
+	if (iommufd_hwpt_awaits_device(ucmd->ictx, cmd->id))
+		return -EBUSY;
 	return iommufd_object_destroy(ucmd->ictx, cmd->id);
 }
 
@@ -78,6 +100,7 @@ union ucmd_buffer {
 	struct iommu_veventq_alloc veventq_alloc;
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
+	struct iommu_hwpt_lu_mark_preserve lu_mark;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
@@ -151,6 +174,8 @@ static const struct ioctl_entry ioctls[] = {
 	      __reserved),
 	ENTRY(IOMMU_VIOMMU_ALLOC, iommufd_viommu_alloc,
 	      struct iommu_viommu_alloc, out_viommu_id),
+	ENTRY(IOMMU_HWPT_LU_MARK_PRESERVE, iommufd_hwpt_lu_mark,
+	      struct iommu_hwpt_lu_mark_preserve, __reserved),
 #ifdef CONFIG_IOMMUFD_TEST
 	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
 #endif
@@ -200,6 +225,35 @@ static const struct file_operations iommufd_fops = {
 };
 
 /**
+ * iommufd_file_is_ours - is this a file of /dev/iommu?
+ * @file: any file
+ */
+bool iommufd_file_is_ours(struct file *file)
+{
+	return file->f_op == &iommufd_fops;
+}
+
+/**
+ * iommufd_file_new - an iommufd that nobody has opened
+ *
+ * Return: the file, with an empty context; or an error pointer.
+ */
+struct file *iommufd_file_new(void)
+{
+	struct iommufd_ctx *ictx = ctx_new();
+	struct file *file;
+
+	if (!ictx)
+		return ERR_PTR(-ENOMEM);
+	file = anon_inode_getfile("[iommufd]", &iommufd_fops, ictx, O_RDWR);
+	if (IS_ERR(file))
+		ctx_free(ictx);
+	else
+		ictx->file = file;
+	return file;
+}
+
+/**
  * iommufd_ctx_get - hold a context
  * @ictx: already held by the caller
  */
@@ -218,7 +272,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_ctx_get, "IOMMUFD");
  */
 struct iommufd_ctx *iommufd_ctx_from_file(struct file *file)
 {
-	if (file->f_op != &iommufd_fops)
+	if (!iommufd_file_is_ours(file))
 		return ERR_PTR(-EBADFD);
 	get_file(file);
 	return file->private_data;
@@ -294,9 +348,18 @@ static int __init iommufd_init(void)
 
 	if (rc)
 		return rc;
+	rc = iommufd_liveupdate_init();
+	if (rc)
+		goto test_exit;
 	rc = register_files();
 	if (rc)
-		iommufd_test_exit();
+		goto liveupdate_exit;
+	return 0;
+
+liveupdate_exit:
+	iommufd_liveupdate_exit();
+test_exit:
+	iommufd_test_exit();
 	return rc;
 }
 
@@ -305,6 +368,7 @@ static void __exit iommufd_exit(void)
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&vfio_misc);
 	misc_deregister(&iommufd_misc);
+	iommufd_liveupdate_exit();
 	iommufd_test_exit();
 }
 

@@ -165,8 +165,8 @@ static u64 current_cgroup_id(void)
  *	unmap it as soon as it is there
  *
  * Context: sleeps.
- * Return: 0, or an errno of iova_space_place(), iommufd_pages_acquire() or the
- * IOMMU, with nothing changed.
+ * Return: 0; -EBUSY the IOAS is frozen; or an errno of iova_space_place(),
+ * iommufd_pages_acquire() or the IOMMU, with nothing changed.
  */
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		     const struct iox_iova_req *what, bool fixed, u64 *iova)
@@ -182,6 +182,8 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		(area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
 
 	guard(rwsem_read)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
 	rc = iova_space_place(&request, area, fixed);
 	if (rc)
 		return rc;
@@ -279,7 +281,7 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
  *
  * Context: sleeps; tells accesses that pinned something to let go.
  * Return: 0, also when there was nothing; -ENOENT an area is only partly in
- * the range; -EBUSY an access does not let go.
+ * the range; -EBUSY an access does not let go, or the IOAS is frozen.
  */
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, unsigned long *unmapped)
@@ -292,6 +294,8 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 		LIST_HEAD(victims);
 
 		scoped_guard(rwsem_read, &ioas->domains_rwsem) {
+			if (ioas->frozen)
+				return -EBUSY;
 			rc = pick_victims(ioas, iova, last, &victims, &held);
 			if (!rc) {
 				*unmapped = unmap_victims(ioas, &victims);
@@ -309,12 +313,16 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 	return -EBUSY;
 }
 
-/*
- * The area after @area, or the first one. No area comes or goes, and none is
- * busy, while domains_rwsem is held for writing.
+/**
+ * iommufd_ioas_next_area - walk what an IOAS maps
+ * @ioas: with domains_rwsem held for writing: no area comes or goes, and none is
+ *	busy
+ * @area: %NULL for the first
+ *
+ * Return: the area after @area, or %NULL.
  */
-static struct iommufd_area *next_area(struct iommufd_ioas *ioas,
-				      struct iommufd_area *area)
+struct iommufd_area *iommufd_ioas_next_area(struct iommufd_ioas *ioas,
+					    struct iommufd_area *area)
 {
 	lockdep_assert_held_write(&ioas->domains_rwsem);
 
@@ -333,14 +341,14 @@ static void empty_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain,
 	struct iommufd_area *area;
 
 	iommu_iotlb_gather_init(&gather);
-	for (area = next_area(ioas, NULL); area != end;
-	     area = next_area(ioas, area)) {
+	for (area = iommufd_ioas_next_area(ioas, NULL); area != end;
+	     area = iommufd_ioas_next_area(ioas, area)) {
 		unmap_area_fast(domain, area, &gather);
 		cond_resched();
 	}
 	iommu_iotlb_sync(domain, &gather);
-	for (area = next_area(ioas, NULL); area != end;
-	     area = next_area(ioas, area))
+	for (area = iommufd_ioas_next_area(ioas, NULL); area != end;
+	     area = iommufd_ioas_next_area(ioas, area))
 		release_area(area);
 }
 
@@ -349,7 +357,8 @@ static int fill_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain)
 	struct iommufd_area *area;
 	int rc;
 
-	for (area = next_area(ioas, NULL); area; area = next_area(ioas, area)) {
+	for (area = iommufd_ioas_next_area(ioas, NULL); area;
+	     area = iommufd_ioas_next_area(ioas, area)) {
 		rc = fill_domain(ioas, domain, area);
 		if (rc) {
 			empty_areas(ioas, domain, area);
@@ -397,7 +406,7 @@ int iommufd_ioas_update_align(struct iommufd_ioas *ioas)
  * @small: page by page; then mappings are aligned to pages too
  *
  * Return: 0; -EADDRINUSE something is mapped that is not so aligned; -EINVAL
- * something is mapped for devices already.
+ * something is mapped for devices already; -EBUSY the IOAS is frozen.
  */
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
 {
@@ -405,9 +414,12 @@ int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
 
 	guard(mutex)(&ioas->access_lock);
 	guard(rwsem_write)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
 	if (ioas->small_pages == small)
 		return 0;
-	if (small && !list_empty(&ioas->hwpts) && next_area(ioas, NULL))
+	if (small && !list_empty(&ioas->hwpts) &&
+	    iommufd_ioas_next_area(ioas, NULL))
 		return -EINVAL;
 	ioas->small_pages = small;
 	rc = iova_space_set_align(&ioas->space, wanted_align(ioas));
@@ -441,8 +453,8 @@ static int reserve_aperture(struct iommufd_ioas *ioas,
  *
  * Context: sleeps; waits for maps and unmaps in flight.
  * Return: 0; -EADDRINUSE something is mapped where the domain cannot have it;
- * -EINVAL its smallest page is larger than the CPU's; or why memory could not
- * be pinned or mapped. Nothing has changed on failure.
+ * -EINVAL its smallest page is larger than the CPU's; -EBUSY the IOAS is frozen;
+ * or why memory could not be pinned or mapped. Nothing has changed on failure.
  */
 int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt)
 {
@@ -455,6 +467,8 @@ int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt)
 
 	guard(mutex)(&ioas->access_lock);
 	guard(rwsem_write)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
 	rc = reserve_aperture(ioas, hwpt);
 	if (!rc)
 		rc = iova_space_set_align(&ioas->space, max(before, align));
@@ -485,4 +499,26 @@ void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 	empty_areas(ioas, hwpt->domain, NULL);
 	iova_space_unreserve(&ioas->space, hwpt);
 	iova_space_set_align(&ioas->space, wanted_align(ioas));
+}
+
+/**
+ * iommufd_empty_restored - unmap all of a domain without an IOAS
+ * @hwpt: no device uses it any more
+ */
+void iommufd_empty_restored(struct iommufd_hwpt *hwpt)
+{
+	struct iommu_iotlb_gather gather;
+	struct iommufd_area *area, *next;
+
+	iommu_iotlb_gather_init(&gather);
+	list_for_each_entry(area, &hwpt->restored, unmap_item) {
+		unmap_area_fast(hwpt->domain, area, &gather);
+		cond_resched();
+	}
+	iommu_iotlb_sync(hwpt->domain, &gather);
+	list_for_each_entry_safe(area, next, &hwpt->restored, unmap_item) {
+		release_area(area);
+		area_free(area);
+	}
+	INIT_LIST_HEAD(&hwpt->restored);
 }

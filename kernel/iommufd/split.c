@@ -76,7 +76,7 @@ static int split_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
  * Context: sleeps; waits for maps and unmaps in flight if there is something to
  * split.
  * Return: 0, also when there was nothing to split; -EINVAL @iova is not at a
- * page; -EBUSY an access holds pages of the area; -ENOMEM.
+ * page; -EBUSY an access holds pages of the area, or the IOAS is frozen; -ENOMEM.
  */
 int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova)
 {
@@ -87,6 +87,8 @@ int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova)
 
 	/* An unmap of the other half must not meet a busy area, and miss it. */
 	guard(rwsem_write)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
 	area = area_around(ioas, iova);
 	return area ? split_area(ioas, area, iova) : 0;
 }

@@ -8,7 +8,7 @@ readonly overlay_places="
 iommufd drivers/iommu/iommufd
 policy drivers/iommu/iox
 liveupdate drivers/iommu/liveupdate
-vfio drivers/vfio/pci
+vfio drivers/vfio
 include include
 "
 # Folders that are ours alone: every compiler warning in them is an error.

@@ -89,6 +89,25 @@ int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,
 	return xioctl(fd, IOMMU_IOAS_MAP_FILE, &cmd);
 }
 
+int ioas_map_memfd(int fd, __u32 ioas, int memfd, size_t length, __u64 iova)
+{
+	return ioas_map_file_fixed(fd, ioas, memfd, 0, length, iova);
+}
+
+int hwpt_alloc_paging(int fd, __u32 device, __u32 ioas, __u32 *id)
+{
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.dev_id = device,
+		.pt_id = ioas,
+	};
+	int err = xioctl(fd, IOMMU_HWPT_ALLOC, &cmd);
+
+	if (!err)
+		*id = cmd.out_hwpt_id;
+	return err;
+}
+
 int ioas_unmap_count(int fd, __u32 ioas, __u64 iova, __u64 *length)
 {
 	struct iommu_ioas_unmap cmd = {

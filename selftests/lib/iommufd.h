@@ -57,6 +57,8 @@ int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 /* Readable and writeable, at @iova: memory of a memfd or a dma-buf. */
 int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,
 			__u64 length, __u64 iova);
+/* The first @length bytes of a memfd, readable and writeable, at @iova. */
+int ioas_map_memfd(int fd, __u32 ioas, int memfd, size_t length, __u64 iova);
 
 int ioas_unmap(int fd, __u32 ioas, __u64 iova, __u64 length);
 
@@ -68,6 +70,9 @@ int ioas_unmap_all(int fd, __u32 ioas);
 /* *@count is the room in @ranges, then what there is to report. */
 int ioas_ranges(int fd, __u32 ioas, struct iommu_iova_range *ranges,
 		__u32 *count, __u64 *alignment);
+
+/* A paging domain of its own for @device, with what is mapped in @ioas. */
+int hwpt_alloc_paging(int fd, __u32 device, __u32 ioas, __u32 *id);
 
 /* Does [@first, @last] lie inside of one of the IOAS's windows? */
 bool ioas_range_usable(int fd, __u32 ioas, __u64 first, __u64 last);

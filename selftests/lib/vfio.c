@@ -283,19 +283,36 @@ int vfio_on_request(int device_fd, int eventfd)
 	return xioctl(device_fd, VFIO_DEVICE_SET_IRQS, &cmd);
 }
 
-static int change_command(int device_fd, __u16 set, __u16 clear)
+/* Where the command register is in the device file, or a negative errno. */
+static off_t command_place(int device_fd)
 {
 	struct vfio_region_info info;
-	__u16 command;
-	off_t at;
 	int err;
 
 	err = vfio_region_info(device_fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+	return err ?: (off_t)info.offset + PCI_COMMAND;
+}
+
+int vfio_pci_command(int device_fd, __u16 *command)
+{
+	off_t at = command_place(device_fd);
+
+	if (at < 0)
+		return at;
+	if (pread(device_fd, command, sizeof(*command), at) != sizeof(*command))
+		return -EIO;
+	return 0;
+}
+
+static int change_command(int device_fd, __u16 set, __u16 clear)
+{
+	off_t at = command_place(device_fd);
+	__u16 command;
+	int err;
+
+	err = vfio_pci_command(device_fd, &command);
 	if (err)
 		return err;
-	at = info.offset + PCI_COMMAND;
-	if (pread(device_fd, &command, sizeof(command), at) != sizeof(command))
-		return -EIO;
 	command = (command | set) & ~clear;
 	if (pwrite(device_fd, &command, sizeof(command), at) != sizeof(command))
 		return -EIO;

@@ -76,6 +76,8 @@ int vfio_memory(int device_fd, bool on);
 
 /* Exports part of a BAR; returns the file descriptor of a dma-buf. */
 int vfio_dmabuf(int device_fd, __u32 index, __u64 offset, __u64 length);
+/* Gives the command register of the device's configuration space. */
+int vfio_pci_command(int device_fd, __u16 *command);
 
 /* Lets the device start DMA of its own, or stops it. */
 int vfio_bus_master(int device_fd, bool on);

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device that really does DMA, over a kexec. selftests/edu_kexec calls this in
+ * each kernel:
+ *
+ *	leave		starts the device, preserves it, and waits for the end
+ *	carry-on	gets all back, uses it, preserves it as it is, and waits
+ *	CASE		in the last kernel: see cases[]. Prints TAP
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/buffer.h"
+#include "lib/edu.h"
+#include "lib/iommufd.h"
+#include "lib/luo.h"
+
+#define SESSION "edu_kexec"
+#define MEMORY HUGE_PAGE
+#define AT 0x100000000ULL
+/* The same memory once more: an IOVA far away */
+#define ALIAS_AT 0x7000000000ULL
+#define NEW_AT 0x200000000ULL
+#define PIECE 1024
+/* In the memory: what the first kernel had the device write, and two places */
+#define KEPT (16 * PAGE)
+#define FROM 0
+#define TO (300 * PAGE + 512)
+
+enum token { MEMFD_TOKEN = 7, IOMMUFD_TOKEN, DEVICE_TOKEN };
+#define HWPT_TOKEN 0x8000000000000001ULL
+#define SEED_KEPT 41
+
+struct state {
+	int session, memfd, fd;
+	__u32 hwpt;
+	struct edu edu;
+	char *memory;
+};
+
+static int number, failed;
+
+/* One line of TAP; @err is 0 or a negative errno. */
+static void result(int err, const char *what)
+{
+	number++;
+	if (err) {
+		failed = 1;
+		printf("# %s\n", strerror(-err));
+	}
+	printf("%s %d - %s\n", err ? "not ok" : "ok", number, what);
+	fflush(stdout);
+}
+
+/* Only @want will do. */
+static int expect(int want, int got)
+{
+	if (got == want)
+		return 0;
+	return got < 0 ? got : -EPROTO;
+}
+
+/* Where nothing else can be done without it */
+static void need(int err, const char *what)
+{
+	if (err >= 0)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(-err));
+	exit(1);
+}
+
+static int map_memory(struct state *s)
+{
+	s->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 s->memfd, 0);
+	return s->memory == MAP_FAILED ? -errno : 0;
+}
+
+/* The device copies from one place to another, both at @iova. */
+static int dma(struct state *s, __u64 iova, __u32 seed)
+{
+	int err;
+
+	buffer_fill(s->memory + FROM, PIECE, seed);
+	memset(s->memory + TO, 0, PIECE);
+	err = edu_copy(&s->edu, iova + TO, iova + FROM, PIECE);
+	if (err)
+		return err;
+	return buffer_holds(s->memory + TO, PIECE, seed) ? 0 : -EILSEQ;
+}
+
+/* --- before -------------------------------------------------------------------- */
+
+static void start_device(struct state *s)
+{
+	__u32 ioas, pt;
+
+	need(edu_bind_new(&s->edu, &s->fd, &ioas), "edu");
+	s->memfd = luo_memfd(MEMORY);
+	need(s->memfd, "memfd");
+	need(map_memory(s), "mmap");
+	need(ioas_map_memfd(s->fd, ioas, s->memfd, MEMORY, AT), "map");
+	need(ioas_map_memfd(s->fd, ioas, s->memfd, MEMORY, ALIAS_AT), "alias");
+	need(hwpt_alloc_paging(s->fd, s->edu.id, ioas, &s->hwpt), "hwpt");
+	pt = s->hwpt;
+	need(vfio_attach(s->edu.fd, &pt), "attach");
+	need(dma(s, AT, 1), "dma");
+	buffer_fill(s->memory + FROM, PIECE, SEED_KEPT);
+	need(edu_copy(&s->edu, ALIAS_AT + KEPT, AT + FROM, PIECE), "dma");
+}
+
+static void preserve(struct state *s)
+{
+	s->session = luo_create(SESSION);
+	need(s->session, "session");
+	need(hwpt_mark(s->fd, s->hwpt, HWPT_TOKEN), "mark");
+	need(luo_preserve_fd(s->session, s->memfd, MEMFD_TOKEN), "memfd");
+	need(luo_preserve_fd(s->session, s->fd, IOMMUFD_TOKEN), "iommufd");
+	need(luo_preserve_fd(s->session, s->edu.fd, DEVICE_TOKEN), "device");
+}
+
+/* The device is busy with it when the kernel goes, or has just finished. */
+static void wait_for_the_end(struct state *s)
+{
+	need(dma(s, ALIAS_AT, 2), "dma while preserved");
+	printf("left\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* --- after --------------------------------------------------------------------- */
+
+static int check_strangers(struct state *s)
+{
+	int fd = vfio_open(s->edu.name);
+	int err = expect(-EBUSY, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int check_stranger_group(struct state *s)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	int group = vfio_group_open(s->edu.name);
+	int err;
+
+	if (group < 0)
+		return group;
+	err = xioctl(group, VFIO_GROUP_GET_STATUS, &status);
+	close(group);
+	return err ?: status.flags & VFIO_GROUP_FLAGS_VIABLE ? -EPROTO : 0;
+}
+
+static int check_master(struct state *s)
+{
+	__u16 command;
+	int err = vfio_pci_command(s->edu.fd, &command);
+
+	if (err)
+		return err;
+	return command & PCI_COMMAND_MASTER ? 0 : -EPROTO;
+}
+
+/* The device's, and nothing that vfio says about it */
+static int read_sysfs_command(const char *name, __u16 *command)
+{
+	char path[128];
+	int fd, got;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	got = pread(fd, command, sizeof(*command), PCI_COMMAND);
+	close(fd);
+	return got == sizeof(*command) ? 0 : -EIO;
+}
+
+static int is_master(const char *name, bool wanted)
+{
+	__u16 command;
+	int err = read_sysfs_command(name, &command);
+
+	if (err)
+		return err;
+	return !!(command & PCI_COMMAND_MASTER) == wanted ? 0 : -EPROTO;
+}
+
+static void find_device(struct state *s)
+{
+	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
+	result(is_master(s->edu.name, true), "the device is still bus master");
+	need(vfio_pci_claim(s->edu.name), "vfio-pci");
+	result(is_master(s->edu.name, true), "and is so with vfio-pci as its driver");
+	result(check_strangers(s), "nobody else opens it before it is retrieved");
+	result(check_stranger_group(s), "nor its group");
+}
+
+static void get_session(struct state *s)
+{
+	s->session = luo_retrieve(SESSION);
+	need(s->session, "session");
+}
+
+static void get_memory(struct state *s)
+{
+	s->memfd = luo_retrieve_fd(s->session, MEMFD_TOKEN);
+	need(s->memfd, "memfd");
+	need(map_memory(s), "mmap");
+}
+
+static void get_device(struct state *s)
+{
+	int again;
+
+	s->edu.fd = luo_retrieve_fd(s->session, DEVICE_TOKEN);
+	need(s->edu.fd, "device");
+	s->fd = luo_retrieve_fd(s->session, IOMMUFD_TOKEN);
+	need(s->fd, "iommufd");
+	need(hwpt_find(s->fd, HWPT_TOKEN, &s->hwpt), "hwpt");
+	need(vfio_map_bar(s->edu.fd, VFIO_PCI_BAR0_REGION_INDEX, &s->edu.bar,
+			  &s->edu.bar_size), "bar");
+	again = luo_retrieve_fd(s->session, DEVICE_TOKEN);
+	if (again >= 0)
+		close(again);
+	result(again < 0 ? again : 0, "the device's file is there for who asks again");
+}
+
+static void get_all(struct state *s)
+{
+	find_device(s);
+	get_session(s);
+	get_memory(s);
+	get_device(s);
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "what the device wrote before is in the memory");
+	result(check_master(s), "the device was never stopped");
+	result(dma(s, AT, 3), "DMA goes through the restored domain");
+	result(dma(s, ALIAS_AT, 4), "at all IOVAs that were mapped");
+	result(check_strangers(s), "nobody else opens it once it is retrieved");
+}
+
+/* Move to a new address space over the same memory, which brings a new HWPT. */
+static int replace(struct state *s, __u32 *ioas)
+{
+	__u32 pt;
+	int err;
+
+	err = ioas_alloc(s->fd, ioas);
+	err = err ?: ioas_map_memfd(s->fd, *ioas, s->memfd, MEMORY, NEW_AT);
+	pt = *ioas;
+	return err ?: vfio_attach(s->edu.fd, &pt);
+}
+
+static int set_msi(struct state *s, int event)
+{
+	struct {
+		struct vfio_irq_set set;
+		int fd;
+	} irq = {
+		.set = {
+			.argsz = sizeof(irq),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
+				 VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_MSI_IRQ_INDEX,
+			.count = 1,
+		},
+		.fd = event,
+	};
+
+	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &irq);
+}
+
+/* edu's register that raises an interrupt, and the one that takes it back */
+#define EDU_RAISE 0x60
+#define EDU_ACKNOWLEDGE 0x64
+
+static int check_interrupts(struct state *s)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	volatile __u32 *raise = (void *)((char *)s->edu.bar + EDU_RAISE);
+	volatile __u32 *ack = (void *)((char *)s->edu.bar + EDU_ACKNOWLEDGE);
+	__u64 count = 0;
+	int err;
+
+	if (event < 0)
+		return -errno;
+	err = set_msi(s, event);
+	if (!err) {
+		*raise = 1;
+		usleep(100000);
+		if (read(event, &count, sizeof(count)) != sizeof(count))
+			err = -errno;
+		*ack = 1;
+	}
+	close(event);
+	return err;
+}
+
+static void close_all(struct state *s)
+{
+	munmap(s->memory, MEMORY);
+	edu_close(&s->edu);
+	result(close(s->fd) ? -errno : 0, "the iommufd closes");
+	close(s->memfd);
+}
+
+/* All is as if there had been no live update. */
+static void check_anew(struct state *s)
+{
+	struct state anew = { .session = -1 };
+
+	start_device(&anew);
+	result(dma(&anew, AT, 9), "the device can be used anew");
+	munmap(anew.memory, MEMORY);
+	edu_close(&anew.edu);
+	close(anew.fd);
+	close(anew.memfd);
+	result(is_master(s->edu.name, false), "and is stopped when it is closed");
+}
+
+static void finish(struct state *s)
+{
+	result(luo_finish(s->session), "the session is finished");
+	close(s->session);
+}
+
+/* --- cases --------------------------------------------------------------------- */
+
+static void case_replace(struct state *s)
+{
+	__u32 ioas;
+
+	get_all(s);
+	result(expect(-EBUSY, iommufd_destroy(s->fd, s->hwpt)),
+	       "the restored HWPT cannot go while it is in use");
+	result(check_interrupts(s), "interrupts work when they are set up anew");
+	result(replace(s, &ioas), "a new HWPT replaces the restored one");
+	result(dma(s, NEW_AT, 5), "DMA goes through the new one");
+	result(iommufd_destroy(s->fd, s->hwpt), "the restored HWPT can go");
+	result(dma(s, NEW_AT, 6), "DMA goes on without it");
+	finish(s);
+	result(dma(s, NEW_AT, 7), "DMA goes on without the session");
+	result(vfio_detach(s->edu.fd), "the device detaches");
+	result(vfio_attach_ioas(s->edu.fd, ioas), "and attaches again");
+	result(dma(s, NEW_AT, 8), "and works");
+	close_all(s);
+	check_anew(s);
+}
+
+static void case_keep(struct state *s)
+{
+	get_all(s);
+	finish(s);
+	result(dma(s, AT, 5), "DMA goes on through the restored domain");
+	close_all(s);
+	check_anew(s);
+}
+
+/* Nobody wants the files. */
+static void case_unused(struct state *s)
+{
+	find_device(s);
+	get_session(s);
+	finish(s);
+	result(is_master(s->edu.name, false), "the device is stopped then");
+	check_anew(s);
+}
+
+/* Only the memory is wanted. */
+static void case_memory(struct state *s)
+{
+	find_device(s);
+	get_session(s);
+	get_memory(s);
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "what the device wrote before is in the memory");
+	finish(s);
+	result(is_master(s->edu.name, false), "the device is stopped then");
+	check_anew(s);
+}
+
+/* Somebody got the iommufd, but not the device, and dies. */
+static void case_half(struct state *s)
+{
+	find_device(s);
+	get_session(s);
+	s->fd = luo_retrieve_fd(s->session, IOMMUFD_TOKEN);
+	need(s->fd, "iommufd");
+	need(hwpt_find(s->fd, HWPT_TOKEN, &s->hwpt), "hwpt");
+	result(expect(-EBUSY, iommufd_destroy(s->fd, s->hwpt)),
+	       "an HWPT that its device has not come back to stays");
+	result(close(s->session) ? -errno : 0, "the session is closed");
+	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(iommufd_destroy(s->fd, s->hwpt), "the HWPT can go");
+	result(close(s->fd) ? -errno : 0, "the iommufd closes");
+	check_anew(s);
+}
+
+/* Have the records of preserved files damaged before they are read. */
+static int set_damage(const char *module, int how)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/%s/parameters/lu_damage",
+		 module);
+	f = fopen(path, "we");
+	if (!f)
+		return -errno;
+	fprintf(f, "%d", how);
+	return fclose(f) ? -errno : 0;
+}
+
+static void damaged(struct state *s, const char *module)
+{
+	need(set_damage(module, 2), module);
+	find_device(s);
+	get_session(s);
+	get_memory(s);
+	result(expect(-EINVAL, luo_retrieve_fd(s->session, DEVICE_TOKEN)),
+	       "a damaged record is not used");
+	result(expect(-EINVAL, luo_retrieve_fd(s->session, DEVICE_TOKEN)),
+	       "and is not tried again");
+	result(check_strangers(s), "nobody else gets the device");
+	finish(s);
+	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "the memory is there");
+	munmap(s->memory, MEMORY);
+	close(s->memfd);
+	check_anew(s);
+}
+
+static void case_damaged_device(struct state *s)
+{
+	damaged(s, "vfio_pci");
+}
+
+static void case_damaged_iommufd(struct state *s)
+{
+	damaged(s, "iommufd");
+}
+
+/* The kernel's log says how many bits of the records it did not miss. */
+static void case_every_bit(struct state *s)
+{
+	need(set_damage("vfio_pci", 1), "vfio_pci");
+	need(set_damage("iommufd", 1), "iommufd");
+	get_all(s);
+	result(system("test $(dmesg | grep -cE ': 0 of [0-9]+ bits can be damaged unseen') = 2") ?
+		       -EILSEQ : 0,
+	       "no bit of the records can be damaged unseen");
+	finish(s);
+	close_all(s);
+	check_anew(s);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct state *s);
+} cases[] = {
+	{ "replace", case_replace },
+	{ "keep", case_keep },
+	{ "unused", case_unused },
+	{ "memory", case_memory },
+	{ "half", case_half },
+	{ "damaged-device", case_damaged_device },
+	{ "damaged-iommufd", case_damaged_iommufd },
+	{ "every-bit", case_every_bit },
+};
+
+static void leave(struct state *s)
+{
+	start_device(s);
+	preserve(s);
+	wait_for_the_end(s);
+}
+
+/* What comes out of one live update goes into the next as it is. */
+static void carry_on(struct state *s)
+{
+	get_all(s);
+	finish(s);
+	if (failed)
+		exit(1);
+	preserve(s);
+	wait_for_the_end(s);
+}
+
+static void run_case(struct state *s, const char *name)
+{
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (strcmp(cases[i].name, name))
+			continue;
+		printf("TAP version 13\n");
+		cases[i].run(s);
+		printf("1..%d\n", number);
+		exit(failed);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct state s = { .session = -1, .memfd = -1, .fd = -1 };
+
+	if (argc == 2 && !strcmp(argv[1], "leave"))
+		leave(&s);
+	if (argc == 2 && !strcmp(argv[1], "carry-on"))
+		carry_on(&s);
+	if (argc == 2)
+		run_case(&s, argv[1]);
+	fprintf(stderr, "usage: iox-edu-kexec leave|carry-on|CASE\n");
+	return 2;
+}
