@@ -41,7 +41,8 @@ struct incoming {
 static DEFINE_MUTEX(incoming_lock);
 static struct incoming *incoming;
 
-static const u64 none;
+/* The head of an array that is as good as empty. */
+static u64 no_pages;
 
 static void restore_page(u64 phys)
 {
@@ -54,7 +55,7 @@ static void free_page_at(u64 phys)
 }
 
 /* Calls @fn for every page, which may free it. */
-static void for_each_page(struct iommu_lu_state *state, void (*fn)(u64 phys))
+static void with_all_pages(struct iommu_lu_state *state, void (*fn)(u64 phys))
 {
 	for (int i = 0; i < IOMMU_LU_NR_ARRAYS; i++) {
 		u64 phys = *state->arrays[i].headp;
@@ -83,12 +84,12 @@ int iommu_lu_incoming_begin(u64 data, void **obj)
 	ret = iommu_lu_verify(data, &in->state, &why);
 	if (ret == -EUCLEAN) {
 		pr_err("no device's record can be believed: %s\n", why);
-		in->state.arrays[IOMMU_LU_DEVICE].headp = (u64 *)&none;
+		in->state.arrays[IOMMU_LU_DEVICE].headp = &no_pages;
 		in->state.arrays[IOMMU_LU_DEVICE].last = NULL;
 	} else if (ret) {
 		panic("iommu: live update: the memory that devices use cannot be known: %s\n", why);
 	}
-	for_each_page(&in->state, restore_page);
+	with_all_pages(&in->state, restore_page);
 
 	*obj = in;
 	guard(mutex)(&incoming_lock);
@@ -660,7 +661,7 @@ void iommu_lu_incoming_end(void *obj)
 	guard(mutex)(&incoming_lock);
 	WRITE_ONCE(incoming, NULL);
 	free_domains(in);
-	for_each_page(&in->state, free_page_at);
+	with_all_pages(&in->state, free_page_at);
 	kfree(in);
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_incoming_end);

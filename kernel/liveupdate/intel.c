@@ -533,21 +533,18 @@ static bool read_translation(struct device_domain_info *info, struct translation
 /* That the hardware walks the table as the driver would have it. */
 static bool translates_to(const struct translation *tr, struct dmar_domain *domain)
 {
-	if (tr->first_stage) {
-		struct pt_iommu_x86_64_hw_info pt_info;
+	struct pt_iommu_x86_64_hw_info fs_info;
+	struct pt_iommu_vtdss_hw_info ss_info;
 
-		if (!intel_domain_is_fs_paging(domain))
-			return false;
-		pt_iommu_x86_64_hw_info(&domain->fspt, &pt_info);
-		return tr->top_table_phys == (pt_info.gcr3_pt & VTD_PAGE_MASK) && tr->aw == pt_info.levels - 4;
-	} else {
-		struct pt_iommu_vtdss_hw_info pt_info;
-
-		if (!intel_domain_is_ss_paging(domain))
-			return false;
-		pt_iommu_vtdss_hw_info(&domain->sspt, &pt_info);
-		return tr->top_table_phys == pt_info.ssptptr && tr->aw == pt_info.aw;
+	if (tr->first_stage && intel_domain_is_fs_paging(domain)) {
+		pt_iommu_x86_64_hw_info(&domain->fspt, &fs_info);
+		return tr->top_table_phys == (fs_info.gcr3_pt & VTD_PAGE_MASK) && tr->aw == fs_info.levels - 4;
 	}
+	if (!tr->first_stage && intel_domain_is_ss_paging(domain)) {
+		pt_iommu_vtdss_hw_info(&domain->sspt, &ss_info);
+		return tr->top_table_phys == ss_info.ssptptr && tr->aw == ss_info.aw;
+	}
+	return false;
 }
 
 /* As domain_attach_iommu(), with the id that the hardware has. */
