@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/iox.h>
 #include <linux/liveupdate.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "iommufd.h"
@@ -73,4 +75,48 @@ int luo_finish(int session)
 	struct liveupdate_session_finish cmd = { .size = sizeof(cmd) };
 
 	return xioctl(session, LIVEUPDATE_SESSION_FINISH, &cmd);
+}
+
+int luo_memfd(size_t length)
+{
+	int fd = memfd_create("live update", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, length) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+static int mark(int iommufd, __u32 *hwpt, __u64 token, __u32 flags)
+{
+	struct iommu_hwpt_lu_mark_preserve cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = *hwpt,
+		.hwpt_token = token,
+		.flags = flags,
+	};
+	int err = xioctl(iommufd, IOMMU_HWPT_LU_MARK_PRESERVE, &cmd);
+
+	*hwpt = cmd.hwpt_id;
+	return err;
+}
+
+int hwpt_mark(int iommufd, __u32 hwpt, __u64 token)
+{
+	return mark(iommufd, &hwpt, token, 0);
+}
+
+int hwpt_unmark(int iommufd, __u32 hwpt)
+{
+	return mark(iommufd, &hwpt, 0, IOX_LU_UNMARK);
+}
+
+int hwpt_find(int iommufd, __u64 token, __u32 *hwpt)
+{
+	*hwpt = 0;
+	return mark(iommufd, hwpt, token, IOX_LU_FIND);
 }

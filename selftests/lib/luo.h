@@ -10,6 +10,9 @@
 #define IOX_SELFTEST_LUO_H
 
 #include <linux/types.h>
+#include <stddef.h>
+
+#define NEED_LUO "no live update: boot with kho=on liveupdate=on"
 
 /* A new session, whose name no other one has; returns a file descriptor. */
 int luo_create(const char *name);
@@ -25,5 +28,15 @@ int luo_retrieve_fd(int session, __u64 token);
 
 /* All has been retrieved that ever will be: what is left is released. */
 int luo_finish(int session);
+
+/* A memfd of @length bytes that cannot shrink any more. */
+int luo_memfd(size_t length);
+
+/* What a preserved iommufd comes back with: HWPTs that are marked. */
+int hwpt_mark(int iommufd, __u32 hwpt, __u64 token);
+int hwpt_unmark(int iommufd, __u32 hwpt);
+
+/* *@hwpt becomes the HWPT that is marked with @token. */
+int hwpt_find(int iommufd, __u64 token, __u32 *hwpt);
 
 #endif
