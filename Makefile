@@ -31,13 +31,17 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo test peer-test bench fuzz kernel modules tools bpf user selftests vmlinux.h check-vmlinux-h setup clean help
+.PHONY: all demo demo-liveupdate test peer-test bench fuzz kernel modules tools bpf user selftests vmlinux.h \
+	check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
 all: kernel bpf user selftests
 
 demo: all
 	@scripts/demo
+
+demo-liveupdate: all
+	@scripts/demo-liveupdate
 
 test: all
 	@scripts/test
@@ -113,6 +117,7 @@ clean:
 
 help:
 	@echo 'make demo             boot the iox kernel in a VM and see it at work (sets up and builds all it needs)'
+	@echo 'make demo-liveupdate  replace the kernel under a network card that receives, and see what is lost without live update'
 	@echo 'make test             run all tests; the last line of output is the sum'
 	@echo 'make peer-test        run the own tests of Linux on Linux as it came and on iox, and compare'
 	@echo 'make bench            compare with the stock kernel; BENCH="--quick map/thp" passes options on'

@@ -27,6 +27,7 @@
 #include "lib/e1000e.h"
 #include "lib/iommufd.h"
 #include "lib/keep.h"
+#include "lib/luo.h"
 
 #define USAGE_STATUS 2
 #define MEMORY_IOVA 0x100000000ULL
@@ -38,12 +39,14 @@ enum token {
 	TOKEN_MEMORY = 0x100,
 	TOKEN_IOMMUFD,
 	TOKEN_CARD,
+	TOKEN_HWPT,
 };
 
 struct options {
 	unsigned int ring;
 	unsigned int count;	/* datagrams to receive */
 	bool stay;		/* then leave the card, and receive until killed */
+	unsigned int rebuild;	/* how often to replace the card's domain */
 	bool only_memory;	/* leave the memory, neither iommufd nor card */
 	const char *place;
 };
@@ -53,13 +56,14 @@ struct nic {
 	struct keep keep;
 	int iommufd;
 	int memory;
+	__u32 hwpt;		/* of a card that was set up here, else 0 */
 	struct tally *tally;	/* in the memory, for whoever goes on */
 };
 
 static const char usage_text[] =
 "Usage: iox-nic hold SOCKET\n"
 "       iox-nic start [--ring N] [--count N] [--only-memory] KEEP\n"
-"       iox-nic go-on [--count N] [--stay] KEEP\n"
+"       iox-nic go-on [--count N] [--rebuild N] [--stay] KEEP\n"
 "       iox-nic anew [--count N] KEEP\n"
 "       iox-nic reset KEEP\n"
 "       iox-nic wait COUNT\n"
@@ -73,8 +77,9 @@ static const char usage_text[] =
 "          datagrams (200), leave the card in KEEP, and receive until killed;\n"
 "          --only-memory leaves what the driver knows, but not the card\n"
 "  go-on   take the card, check that every datagram has come, once and in order,\n"
-"          and receive --count more; --stay leaves the card in KEEP again, and\n"
-"          receives until killed\n"
+"          and receive --count more; --rebuild replaces the card's domain N times\n"
+"          by one of a new address space; --stay leaves the card in KEEP again,\n"
+"          and receives until killed\n"
 "  anew    take only what the last driver knew, set up the card anew, receive\n"
 "          --count datagrams, and say how many are lost\n"
 "  reset   take the card and reset it\n"
@@ -180,7 +185,7 @@ static void tell_sums(const struct tally *tally)
 
 static void set_up(struct nic *nic, unsigned int ring)
 {
-	__u32 device, ioas, hwpt;
+	__u32 device, ioas, attached;
 	size_t size;
 	int err = card_open(&nic->card);
 
@@ -194,17 +199,22 @@ static void set_up(struct nic *nic, unsigned int ring)
 			    MEMORY_IOVA), "mapping the memory");
 	need(vfio_bind(nic->card.fd, nic->iommufd, &device),
 	     "binding the card");
-	need(hwpt_alloc_paging(nic->iommufd, device, ioas, &hwpt),
+	need(hwpt_alloc_paging(nic->iommufd, device, ioas, &nic->hwpt),
 	     "making a domain");
-	need(vfio_attach(nic->card.fd, &hwpt), "attaching the card");
+	attached = nic->hwpt;
+	need(vfio_attach(nic->card.fd, &attached), "attaching the card");
 	need(card_start(&nic->card, nic->memory, MEMORY_IOVA),
 	     "starting the card");
 	nic->tally = (struct tally *)nic->card.head->user;
 	tally_begin(nic->tally);
 }
 
+/* One that was gone on with has its mark already. */
 static void leave_card(const struct nic *nic)
 {
+	if (nic->hwpt)
+		need(keep_put_hwpt(&nic->keep, nic->iommufd, nic->hwpt,
+				   TOKEN_HWPT), "marking the domain");
 	need(keep_put(&nic->keep, TOKEN_IOMMUFD, nic->iommufd),
 	     "leaving the iommufd");
 	need(keep_put(&nic->keep, TOKEN_CARD, nic->card.fd),
@@ -277,6 +287,42 @@ static void catch_up(struct nic *nic, const struct datagram *before)
 		     wire.taken, tally->last.number);
 }
 
+/*
+ * Puts a domain of a new address space in the place of the card's, which goes on
+ * receiving. The domain that came with a session has no address space and ends
+ * here; one of a process before is left to the iommufd.
+ */
+static void rebuild(struct nic *nic, __u32 *ioas)
+{
+	__u32 before = *ioas;
+
+	need(ioas_alloc(nic->iommufd, ioas), "making an I/O address space");
+	need(ioas_map_memfd(nic->iommufd, *ioas, nic->memory,
+			    nic->card.memory_size, nic->card.head->iova),
+	     "mapping the memory");
+	nic->hwpt = *ioas;
+	need(vfio_attach(nic->card.fd, &nic->hwpt), "replacing the domain");
+	if (before)
+		need(iommufd_destroy(nic->iommufd, before),
+		     "destroying the address space before");
+}
+
+static void rebuild_often(struct nic *nic, unsigned int count)
+{
+	__u32 restored, ioas = 0;
+
+	if (count && nic->keep.luo)
+		need(hwpt_find(nic->iommufd, TOKEN_HWPT, &restored),
+		     "finding the domain");
+	for (unsigned int i = 0; i < count; i++) {
+		rebuild(nic, &ioas);
+		if (!i && nic->keep.luo)
+			need(iommufd_destroy(nic->iommufd, restored),
+			     "destroying the domain before");
+		receive(nic, UINT_MAX);
+	}
+}
+
 static int go_on(const struct options *options)
 {
 	struct nic nic = { 0 };
@@ -285,6 +331,7 @@ static int go_on(const struct options *options)
 	find(&nic, options->place);
 	before = nic.tally->last;
 	catch_up(&nic, &before);
+	rebuild_often(&nic, options->rebuild);
 	receive_count(&nic, options->count);
 	tell(&before, &nic.tally->last, "the last of %u after that",
 	     options->count);
@@ -383,6 +430,7 @@ static void parse(struct options *options, int argc, char **argv)
 	static const struct option known[] = {
 		{ "ring", required_argument, NULL, 'r' },
 		{ "count", required_argument, NULL, 'c' },
+		{ "rebuild", required_argument, NULL, 'b' },
 		{ "stay", no_argument, NULL, 's' },
 		{ "only-memory", no_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
@@ -397,6 +445,9 @@ static void parse(struct options *options, int argc, char **argv)
 			break;
 		case 'c':
 			options->count = number_option(optarg);
+			break;
+		case 'b':
+			options->rebuild = number_option(optarg);
 			break;
 		case 's':
 			options->stay = true;

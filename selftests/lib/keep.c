@@ -115,6 +115,12 @@ int keep_find(struct keep *keep, const char *place)
 	return keep_open(keep, place, luo_retrieve);
 }
 
+int keep_put_hwpt(const struct keep *keep, int iommufd, __u32 hwpt,
+		  __u64 token)
+{
+	return keep->luo ? hwpt_mark(iommufd, hwpt, token) : 0;
+}
+
 int keep_put(const struct keep *keep, __u64 token, int fd)
 {
 	struct message message = { .token = token };

@@ -24,6 +24,10 @@ int keep_create(struct keep *keep, const char *place);
 /* To get them. */
 int keep_find(struct keep *keep, const char *place);
 
+/* A HWPT that an iommufd is to be left with, under a token of its own. */
+int keep_put_hwpt(const struct keep *keep, int iommufd, __u32 hwpt,
+		  __u64 token);
+
 int keep_put(const struct keep *keep, __u64 token, int fd);
 
 /* Returns a file descriptor or a negative errno. */
