@@ -642,6 +642,13 @@ CASE(vfio_attached_map, .kind = WORLD_EDU, .prepare = attach_only,
 
 /* --- a real device that no IOMMU translates for ----------------------------------------- */
 
+static bool has_noiommu(void)
+{
+	char name[PCI_NAME_SIZE];
+
+	return !edu_find_noiommu(name);
+}
+
 static int attach_noiommu(struct world *w)
 {
 	char name[PCI_NAME_SIZE];
@@ -666,8 +673,8 @@ static int get_pa_call(struct world *w)
 	       cmd.out_phys ? 0 : -EIO;
 }
 
-CASE(ioas_noiommu_get_pa, .kind = WORLD_EMPTY, .prepare = attach_noiommu,
-     .call = get_pa_call);
+CASE(ioas_noiommu_get_pa, .kind = WORLD_EMPTY, .possible = has_noiommu,
+     .prepare = attach_noiommu, .call = get_pa_call);
 
 static int attach_noiommu_full(struct world *w)
 {
@@ -675,8 +682,9 @@ static int attach_noiommu_full(struct world *w)
 	       vfio_detach(w->edu.fd);
 }
 
-CASE(noiommu_attach, .kind = WORLD_EMPTY, .prepare = attach_noiommu_full,
-     .call = vfio_attach_call, .check = is_attached);
+CASE(noiommu_attach, .kind = WORLD_EMPTY, .possible = has_noiommu,
+     .prepare = attach_noiommu_full, .call = vfio_attach_call,
+     .check = is_attached);
 
 /* --- a real device, by its group ----------------------------------------------------------- */
 

@@ -58,6 +58,8 @@ struct world {
 /* All functions return 0 or a negative errno. */
 struct world_case {
 	enum world_kind kind;
+	/* Is there the hardware that it takes? NULL if it takes none. */
+	bool (*possible)(void);
 	/* What the call needs */
 	int (*prepare)(struct world *w);
 	/* The call, and nothing else */
