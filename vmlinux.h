@@ -10333,6 +10333,12 @@ enum iommu_hw_queue_type {
 	IOMMU_HW_QUEUE_TYPE_TEGRA241_CMDQV = 1,
 };
 
+enum iommu_hw_type_ser {
+	IOMMU_HW_SER_INVALID = 0,
+	IOMMU_HW_SER_VTD = 1,
+	IOMMU_HW_SER_MOCK = 1801678701,
+};
+
 enum iommu_hwpt_data_type {
 	IOMMU_HWPT_DATA_NONE = 0,
 	IOMMU_HWPT_DATA_VTD_S1 = 1,
@@ -10353,6 +10359,13 @@ enum iommu_hwpt_vtd_s1_flags {
 
 enum iommu_hwpt_vtd_s1_invalidate_flags {
 	IOMMU_VTD_INV_FLAGS_LEAF = 1,
+};
+
+enum iommu_lu_array_id {
+	IOMMU_LU_HW = 0,
+	IOMMU_LU_DOMAIN = 1,
+	IOMMU_LU_DEVICE = 2,
+	IOMMU_LU_NR_ARRAYS = 3,
 };
 
 enum iommu_page_response_code {
@@ -36259,6 +36272,8 @@ struct iommu_fwspec;
 
 struct iommu_device;
 
+struct iommu_liveupdate_dev;
+
 struct dev_iommu {
 	struct mutex lock;
 	struct iommu_fault_param *fault_param;
@@ -36270,6 +36285,7 @@ struct dev_iommu {
 	u32 pci_32bit_workaround: 1;
 	u32 require_direct: 1;
 	u32 shadow_on_flush: 1;
+	struct iommu_liveupdate_dev *liveupdate;
 };
 
 struct dev_kfree_skb_cb {
@@ -45115,6 +45131,28 @@ struct in_validator_info {
 	struct netlink_ext_ack *extack;
 };
 
+struct iommu_array_hdr_ser;
+
+struct iommu_lu_array {
+	size_t size;
+	u64 *headp;
+	struct iommu_array_hdr_ser *last;
+	u64 nr_pages;
+	u64 nr_deleted;
+};
+
+struct iommu_flb_ser;
+
+struct iommu_lu_state {
+	struct iommu_flb_ser *ser;
+	struct iommu_lu_array arrays[3];
+};
+
+struct incoming {
+	struct iommu_lu_state state;
+	struct list_head devices;
+};
+
 struct ipv6_stable_secret {
 	bool initialized;
 	struct in6_addr secret;
@@ -45998,6 +46036,8 @@ struct ir_table;
 
 struct iommu_pmu;
 
+struct intel_liveupdate;
+
 struct intel_iommu {
 	void *reg;
 	u64 reg_phys;
@@ -46042,6 +46082,7 @@ struct intel_iommu {
 	struct dmar_drhd_unit *drhd;
 	void *perf_statistic;
 	struct iommu_pmu *pmu;
+	struct intel_liveupdate *liveupdate;
 };
 
 struct intel_iommu_pi_data {
@@ -46188,6 +46229,12 @@ struct intel_ir_data {
 	union {
 		struct msi_msg msi_entry;
 	};
+};
+
+struct intel_liveupdate {
+	unsigned int nr_devices;
+	u16 tables[512];
+	long unsigned int devices[1024];
 };
 
 struct intel_shared_regs {
@@ -48261,8 +48308,38 @@ struct iomap_writepage_ctx {
 	void *wb_ctx;
 };
 
+struct iommu_array_check_ser {
+	u64 nr_pages;
+	u64 nr_objects;
+	u32 checksum;
+	u32 __reserved;
+};
+
+struct iommu_array_hdr_ser {
+	u64 next_array_phys;
+	u64 nr_objects;
+};
+
 struct iommu_attach_handle {
 	struct iommu_domain *domain;
+};
+
+struct iommu_obj_hdr_ser {
+	u32 ref_count;
+	u32 deleted: 1;
+	u32 incoming: 1;
+	u32 __unused: 30;
+};
+
+struct iommu_device_ser {
+	struct iommu_obj_hdr_ser obj;
+	u32 devid;
+	u32 pci_domain_nr;
+	struct {
+		u64 attachment_id;
+		u64 domain_phys;
+		u64 iommu_phys;
+	} map;
 };
 
 struct iova_bitmap;
@@ -48358,6 +48435,16 @@ struct iommu_domain_ops {
 	void (*free)(struct iommu_domain *);
 };
 
+struct iommu_domain_ser {
+	struct iommu_obj_hdr_ser obj;
+	u64 top_table_phys;
+	u64 top_level;
+	u32 vasz;
+	u32 sign_extend: 1;
+	u32 __unused: 31;
+	u64 restored_domain;
+};
+
 struct iommu_fault_page_request {
 	u32 flags;
 	u32 pasid;
@@ -48381,6 +48468,18 @@ struct iommu_fault_param {
 	struct list_head queue_list;
 	struct list_head partial;
 	struct list_head faults;
+};
+
+struct iommu_flb_check_ser {
+	u32 magic;
+	u32 checksum;
+	struct iommu_array_check_ser arrays[3];
+};
+
+struct iommu_flb_ser {
+	u64 iommu_array_phys;
+	u64 iommu_domain_array_phys;
+	u64 device_array_phys;
 };
 
 struct iommu_fwspec {
@@ -48407,6 +48506,8 @@ struct iommu_group {
 	unsigned int owner_cnt;
 	unsigned int recovery_cnt;
 	void *owner;
+	bool restored;
+	void *heir;
 };
 
 struct iommu_group_attribute {
@@ -48420,6 +48521,12 @@ struct iommu_hw_info_vtd {
 	__u32 __reserved;
 	__u64 cap_reg;
 	__u64 ecap_reg;
+};
+
+struct iommu_hw_ser {
+	struct iommu_obj_hdr_ser obj;
+	u64 token;
+	u64 type;
 };
 
 struct iommu_hwpt_vtd_s1_invalidate {
@@ -48445,6 +48552,52 @@ struct iommu_iotlb_gather {
 	};
 	struct iommu_pages_list freelist;
 	bool queued;
+};
+
+struct iommu_liveupdate_dev {
+	struct iommu_device_ser *ser;
+	struct iommu_domain *domain;
+	bool incoming;
+	bool taken;
+	struct list_head list;
+	struct device *dev;
+};
+
+struct iommu_liveupdate_ops {
+	u64 hw_type;
+	u64 (*hw_token)(struct iommu_device *);
+	bool (*can_preserve)(struct iommu_domain *);
+	int (*preserve_device)(struct device *, struct iommu_domain *);
+	void (*unpreserve_device)(struct device *, struct iommu_domain *);
+	struct iommu_domain * (*restore_domain)(struct device *, const struct iommu_domain_ser *, long unsigned int *);
+	int (*attach_restored)(struct iommu_domain *, struct device *);
+	void (*isolate)(struct device *);
+};
+
+struct iommu_lu_domain {
+	struct iommu_domain *domain;
+	unsigned int nr_devices;
+	bool claimed;
+	bool discarded;
+};
+
+struct iommu_lu_stats {
+	u64 domains;
+	u64 tables;
+	u64 domains_ns;
+	u64 devices;
+	u64 devices_ns;
+	u64 owned_ns;
+};
+
+struct iommu_lu_test_ops {
+	int (*preserve)(void *);
+	void (*unpreserve)(void *);
+	bool (*restorable)(phys_addr_t, size_t);
+	void * (*restore)(phys_addr_t);
+	bool jumped;
+	bool (*attached)(struct device *);
+	void (*frozen)(struct iommu_lu_state *);
 };
 
 struct iommu_mm_data {
@@ -48489,6 +48642,7 @@ struct iommu_ops {
 	struct iommu_domain *blocked_domain;
 	struct iommu_domain *release_domain;
 	struct iommu_domain *default_domain;
+	const struct iommu_liveupdate_ops *liveupdate_ops;
 	u8 user_pasid_table: 1;
 };
 
@@ -48565,6 +48719,12 @@ struct iommu_pmu {
 	unsigned char irq_name[16];
 };
 
+struct iommu_restored_info {
+	u64 attachment_id;
+	u64 domain_phys;
+	struct iommu_domain *domain;
+};
+
 struct iommu_resv_region {
 	struct list_head list;
 	phys_addr_t start;
@@ -48606,6 +48766,9 @@ struct iommufd_ctx {
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	enum iommufd_account account;
+	struct mutex lu_lock;
+	struct xarray lu_tokens;
+	bool lu_preserved;
 };
 
 struct iommufd_object {
@@ -48626,6 +48789,7 @@ struct iommufd_device {
 	struct device *dev;
 	struct iommufd_vdevice *vdev;
 	bool leaving;
+	bool lu_preserved;
 };
 
 struct iommufd_eventq {
@@ -48664,6 +48828,7 @@ struct iommufd_hw_queue {
 
 struct iommufd_hwpt {
 	struct iommufd_object obj;
+	struct iommufd_ctx *ictx;
 	struct iommufd_ioas *ioas;
 	struct iommu_domain *domain;
 	struct iommufd_fault *fault;
@@ -48674,6 +48839,10 @@ struct iommufd_hwpt {
 	bool coherent: 1;
 	bool nest_parent: 1;
 	bool pasid_compat: 1;
+	bool lu_marked;
+	bool lu_preserved;
+	u64 lu_token;
+	struct list_head restored;
 };
 
 struct iommufd_hwpt_paging {
@@ -48704,6 +48873,7 @@ struct iommufd_ioas {
 	struct list_head accesses;
 	struct mutex access_lock;
 	bool small_pages;
+	unsigned int frozen;
 };
 
 struct iommufd_mmap {
@@ -52920,8 +53090,11 @@ struct liveupdate_file_handler {
 	struct list_head flb_list;
 };
 
+struct liveupdate_session;
+
 struct liveupdate_file_op_args {
 	struct liveupdate_file_handler *handler;
+	struct liveupdate_session *session;
 	int retrieve_status;
 	struct file *file;
 	u64 serialized_data;
@@ -52975,6 +53148,7 @@ struct liveupdate_flb_op_args {
 struct liveupdate_flb_ops {
 	int (*preserve)(struct liveupdate_flb_op_args *);
 	void (*unpreserve)(struct liveupdate_flb_op_args *);
+	void (*freeze)(struct liveupdate_flb_op_args *);
 	int (*retrieve)(struct liveupdate_flb_op_args *);
 	void (*finish)(struct liveupdate_flb_op_args *);
 	struct module *owner;
@@ -53224,6 +53398,7 @@ struct luo_file {
 	struct mutex mutex;
 	struct list_head list;
 	u64 token;
+	bool retrieving;
 };
 
 struct luo_file_ser {
@@ -53896,6 +54071,11 @@ struct memfd_luo_folio_ser {
 	u64 pfn: 52;
 	u64 flags: 12;
 	u64 index;
+};
+
+struct memfd_luo_held {
+	struct memfd_luo_folio_ser *folios_ser;
+	u64 nr_folios;
 };
 
 struct memfd_luo_ser {
@@ -58258,6 +58438,11 @@ struct osnoise_entry {
 	unsigned int thread_count;
 };
 
+struct outgoing {
+	struct iommu_lu_state state;
+	struct xarray domains;
+};
+
 struct x86_cpu_id {
 	__u16 vendor;
 	__u16 family;
@@ -62302,6 +62487,12 @@ struct prepend_buffer {
 	int len;
 };
 
+struct preserve_args {
+	struct iommu_domain *domain;
+	u64 attachment_id;
+	u64 device_phys;
+};
+
 struct print_entry {
 	struct trace_entry ent;
 	long unsigned int ip;
@@ -62942,6 +63133,9 @@ struct pt_iommu_ops {
 	int (*set_dirty)(struct pt_iommu *, dma_addr_t);
 	void (*get_info)(struct pt_iommu *, struct pt_iommu_info *);
 	void (*deinit)(struct pt_iommu *);
+	int (*preserve)(struct pt_iommu *, struct iommu_domain_ser *, long unsigned int *);
+	void (*unpreserve)(struct pt_iommu *);
+	int (*restore)(struct pt_iommu *, const struct iommu_domain_ser *, long unsigned int *);
 };
 
 struct pt_iommu_vtdss_cfg {
@@ -75061,6 +75255,13 @@ struct trampoline_header {
 	u32 lock;
 };
 
+struct translation {
+	u64 top_table_phys;
+	unsigned int aw;
+	u16 did;
+	bool first_stage;
+};
+
 struct transport_container {
 	struct attribute_container ac;
 	const struct attribute_group *statistics;
@@ -80859,6 +81060,8 @@ typedef int (*initxattrs)(struct inode *, const struct xattr *, void *);
 typedef struct dentry *instantiate_t(struct dentry *, struct task_struct *, const void *);
 
 typedef void (*iomap_punch_t)(struct inode *, loff_t, loff_t, struct iomap *);
+
+typedef void (*iommu_lu_show_fn)(struct seq_file *, const char *, const struct iommu_lu_state *);
 
 typedef size_t (*iov_step_f)(void *, size_t, size_t, void *, void *);
 
