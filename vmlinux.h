@@ -10424,13 +10424,40 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_MAX = 12,
 };
 
+enum iox_end {
+	IOX_END_OPEN = 0,
+	IOX_END_RETIRED = 1,
+	IOX_END_EJECTED = 2,
+};
+
+enum iox_exit_kind {
+	IOX_EXIT_UNREGISTERED = 0,
+	IOX_EXIT_REPLACED = 1,
+	IOX_EXIT_FAULTS = 2,
+	IOX_EXIT_SLOW = 3,
+	IOX_EXIT_ITSELF = 4,
+	IOX_NR_EXIT_KINDS = 5,
+};
+
 enum iox_policy_counter {
 	IOX_ASKED = 0,
 	IOX_USED = 1,
 	IOX_DECLINED = 2,
 	IOX_REFUSED = 3,
 	IOX_FAULTS = 4,
-	IOX_NR_COUNTERS = 5,
+	IOX_AGREED = 5,
+	IOX_NR_COUNTERS = 6,
+};
+
+enum iox_policy_flags {
+	IOX_SHADOW = 1,
+	IOX_STRICT = 2,
+};
+
+enum iox_role {
+	IOX_DECIDES = 0,
+	IOX_SHADOW_OF = 1,
+	IOX_NR_ROLES = 2,
 };
 
 enum ip_conntrack_dir {
@@ -26877,6 +26904,10 @@ struct bpf_iter_dmabuf_kern {
 	struct dma_buf *dmabuf;
 };
 
+struct bpf_iter_iox_gap {
+	u64 __opaque[5];
+};
+
 struct bpf_iter_kmem_cache {
 	__u64 __opaque[1];
 };
@@ -30053,9 +30084,24 @@ struct bpf_struct_ops_io_uring_bpf_ops {
 
 struct iox_iova_req;
 
+struct iox_ioas;
+
+struct iox_iova_area;
+
+struct iox_exit_info;
+
 struct iox_iova_ops {
 	u64 (*select)(struct iox_iova_req *);
+	int (*ioas_init)(struct iox_ioas *);
+	void (*ioas_exit)(struct iox_ioas *);
+	void (*mapped)(struct iox_iova_area *);
+	void (*unmapped)(struct iox_iova_area *);
+	int (*init)(void);
+	void (*exit)(struct iox_exit_info *);
 	char name[16];
+	u32 flags;
+	u32 share;
+	u64 cgroup_id;
 };
 
 struct bpf_struct_ops_iox_iova_ops {
@@ -34314,6 +34360,23 @@ struct coredump_req {
 	__u32 size;
 	__u32 size_ack;
 	__u64 mask;
+};
+
+struct kobj_attribute {
+	struct attribute attr;
+	union {
+		ssize_t (*show)(struct kobject *, struct kobj_attribute *, char *);
+		ssize_t (*show_const)(struct kobject *, const struct kobj_attribute *, char *);
+	};
+	union {
+		ssize_t (*store)(struct kobject *, struct kobj_attribute *, const char *, size_t);
+		ssize_t (*store_const)(struct kobject *, const struct kobj_attribute *, const char *, size_t);
+	};
+};
+
+struct counter_attr {
+	struct kobj_attribute attr;
+	enum iox_policy_counter counter;
 };
 
 struct cpa_data {
@@ -48864,10 +48927,25 @@ struct iova_space {
 	long unsigned int align;
 };
 
+struct iox_policy;
+
+struct iox_ioas {
+	u64 space_id;
+	u64 ctx_id;
+	u64 cgroup_id;
+	u32 ioas_id;
+	struct cgroup *cgroup;
+	struct list_head item;
+	bool watched;
+	struct iox_policy *left[2];
+	struct iox_policy *policy[2];
+};
+
 struct iommufd_ioas {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ictx;
 	struct iova_space space;
+	struct iox_ioas iox;
 	struct rw_semaphore domains_rwsem;
 	struct list_head hwpts;
 	struct mutex attach_lock;
@@ -49056,26 +49134,40 @@ struct iova_window {
 	long unsigned int last;
 };
 
-struct kobj_attribute {
-	struct attribute attr;
-	union {
-		ssize_t (*show)(struct kobject *, struct kobj_attribute *, char *);
-		ssize_t (*show_const)(struct kobject *, const struct kobj_attribute *, char *);
-	};
-	union {
-		ssize_t (*store)(struct kobject *, struct kobj_attribute *, const char *, size_t);
-		ssize_t (*store_const)(struct kobject *, const struct kobj_attribute *, const char *, size_t);
-	};
+struct iox_exit_info {
+	u32 kind;
+	s32 err;
+	u64 space_id;
+	u64 length;
+	u64 hint;
+	u64 answer;
+	char msg[128];
 };
 
-struct iox_counter_attr {
-	struct kobj_attribute attr;
-	enum iox_policy_counter counter;
+struct iox_gap {
+	u64 start;
+	u64 last;
+};
+
+struct iox_gap_iter {
+	struct iox_iova_req *req;
+	u64 min;
+	u64 max;
+	struct iox_gap gap;
+};
+
+struct iox_iova_area {
+	u64 space_id;
+	u64 iova;
+	u64 length;
+	u32 prot;
+	u32 backing;
 };
 
 struct iox_space_ops;
 
 struct iox_iova_req {
+	u64 space_id;
 	u64 ctx_id;
 	u64 cgroup_id;
 	u64 length;
@@ -49087,30 +49179,41 @@ struct iox_iova_req {
 	u32 prot;
 	u32 backing;
 	const struct iox_space_ops *ops;
+	struct iox_policy *policy;
 };
 
 struct iox_policy_stats;
 
 struct iox_policy {
+	struct kobject kobj;
 	const struct iox_iova_ops *ops;
+	u32 map_id;
+	struct cgroup *cgroup;
+	u32 share;
 	struct iox_policy_stats *stats;
+	struct list_head item;
+	unsigned int nr_spaces;
+	bool leaving;
+	atomic_t faults;
+	atomic_t slow;
+	atomic_t end;
+	struct iox_exit_info exit;
+	bool exited;
+	struct work_struct eject;
 	struct callback_head rcu;
 };
 
 struct iox_policy_stats {
-	u64 count[5];
-};
-
-struct iox_policy_info {
-	char name[16];
-	u32 map_id;
-	struct iox_policy_stats stats;
+	u64 count[6];
+	u64 time[528];
 };
 
 struct iox_space_ops {
 	int (*first_gap)(struct iox_iova_req *, u64, u64, u64, u64 *);
 	int (*last_gap)(struct iox_iova_req *, u64, u64, u64, u64 *);
 	int (*check)(struct iox_iova_req *, u64);
+	int (*next_gap)(struct iox_iova_req *, u64, u64, u64 *, u64 *);
+	int (*window)(struct iox_iova_req *, u32, u64 *, u64 *);
 };
 
 struct ip6_sf_list {
@@ -62074,6 +62177,12 @@ struct pnp_protocol {
 struct pnp_resource {
 	struct list_head list;
 	struct resource res;
+};
+
+struct policy_attr {
+	struct attribute attr;
+	ssize_t (*show)(struct iox_policy *, int, char *);
+	int arg;
 };
 
 struct pollfd {
@@ -81258,6 +81367,9 @@ extern struct task_struct *bpf_iter_css_task_next(struct bpf_iter_css_task *it) 
 extern void bpf_iter_dmabuf_destroy(struct bpf_iter_dmabuf *it) __weak __ksym;
 extern int bpf_iter_dmabuf_new(struct bpf_iter_dmabuf *it) __weak __ksym;
 extern struct dma_buf *bpf_iter_dmabuf_next(struct bpf_iter_dmabuf *it) __weak __ksym;
+extern void bpf_iter_iox_gap_destroy(struct bpf_iter_iox_gap *it) __weak __ksym;
+extern int bpf_iter_iox_gap_new(struct bpf_iter_iox_gap *it, struct iox_iova_req *req, u64 min, u64 max) __weak __ksym;
+extern struct iox_gap *bpf_iter_iox_gap_next(struct bpf_iter_iox_gap *it) __weak __ksym;
 extern void bpf_iter_kmem_cache_destroy(struct bpf_iter_kmem_cache *it) __weak __ksym;
 extern int bpf_iter_kmem_cache_new(struct bpf_iter_kmem_cache *it) __weak __ksym;
 extern struct kmem_cache *bpf_iter_kmem_cache_next(struct bpf_iter_kmem_cache *it) __weak __ksym;
@@ -81381,8 +81493,11 @@ extern void cubictcp_cwnd_event_tx_start(struct sock *sk) __weak __ksym;
 extern void cubictcp_init(struct sock *sk) __weak __ksym;
 extern u32 cubictcp_recalc_ssthresh(struct sock *sk) __weak __ksym;
 extern void cubictcp_state(struct sock *sk, u8 new_state) __weak __ksym;
+extern u64 iox_iova_best_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
 extern u64 iox_iova_first_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
 extern u64 iox_iova_last_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
+extern int iox_iova_window(struct iox_iova_req *req, u32 index, struct iox_gap *window) __weak __ksym;
+extern void iox_policy_give_up_bstr(struct iox_iova_req *req, int err, char *fmt, long long unsigned int *data, u32 data__sz) __weak __ksym;
 extern void tcp_cong_avoid_ai(struct tcp_sock *tp, u32 w, u32 acked) __weak __ksym;
 extern void tcp_reno_cong_avoid(struct sock *sk, u32 ack, u32 acked) __weak __ksym;
 extern u32 tcp_reno_ssthresh(struct sock *sk) __weak __ksym;

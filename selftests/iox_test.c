@@ -575,6 +575,34 @@ TEST_F(iox_policy, list_has_ids_and_counters)
 	ASSERT_EQ(3, number(counters, "declined"));
 	ASSERT_EQ(0, number(counters, "refused"));
 	ASSERT_EQ(2, number(counters, "faults"));
+	ASSERT_EQ(0, number(self->first, "cgroup_id"));
+	ASSERT_EQ(1000, number(self->first, "share"));
+	ASSERT_EQ(1, number(self->first, "spaces"));
+	ASSERT_LT(0, number(self->first, "p50_ns"));
+	ASSERT_LE(number(self->first, "p50_ns"), number(self->first, "p99_ns"));
+	ASSERT_EQ(NULL, member(self->first, "exit"));
+}
+
+TEST_F(iox_policy, list_says_why_one_was_ejected)
+{
+	struct policy *policy = &self->env.policy;
+
+	START("answer", "answer");
+	policy->control->value = 1;
+	for (int i = 0; i < 16; i++)
+		MAP(PAGE);
+	/* A worker does it. */
+	for (int i = 0; i < 500 && strcmp("none", in_force()); i++)
+		usleep(10000);
+	usleep(100000);
+	ASSERT_EQ(1, list_policies(self));
+	ASSERT_STREQ("ejected", state_of(self->first));
+	ASSERT_EQ(0, number(self->first, "spaces"));
+	ASSERT_TRUE(has(json_object_get_string(member(self->first, "exit")),
+			"answers with unaligned IOVAs"));
+	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_TRUE(has(self->output, "\n  ejected: faults errno=-22 "));
+	ASSERT_TRUE(has(self->output, "\nnone is in force: "));
 }
 
 TEST_F(iox_policy, list_shows_what_bpftool_registered)

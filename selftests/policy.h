@@ -40,10 +40,14 @@ struct policy {
 	volatile struct answer_seen *seen;
 };
 
-/* As the kernel has it; libbpf holds a program where the function goes. */
+/* As the kernel has it; libbpf holds a program where each function goes. */
 struct iova_ops {
-	struct bpf_program *select;
+	struct bpf_program *select, *ioas_init, *ioas_exit, *mapped, *unmapped,
+		*init, *exit;
 	char name[NAME_LEN];
+	__u32 flags;
+	__u32 share;
+	__u64 cgroup_id;
 };
 
 /* A path in the build directory that this program lies in. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* iox policy: which IOVA policies are loaded, and how they fare. */
+#include <stdio.h>
 #include <string.h>
 
 #include "iox.h"
@@ -41,26 +42,60 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "list",
-	.doc = "Which IOVA policies are in this kernel, which one decides, and what became of its "
-	       "answers.\v"
+	.doc = "Which IOVA policies are in this kernel, for which address spaces each decides, and "
+	       "what became of its answers.\v"
 	       "Counters: asked = used + declined (no opinion) + refused (failed the map) + "
 	       "faults (not a legal answer). After a fault, as with no opinion, the built-in "
-	       "allocator chose.",
+	       "allocator chose. agreed: a shadow answered what was used. p50, p99: how long its "
+	       "answers take.",
 };
 
 static const char *const state_name[] = {
 	[POLICY_LOADED] = "loaded",
 	[POLICY_READY] = "ready",
 	[POLICY_IN_FORCE] = "in-force",
+	[POLICY_CANARY] = "canary",
+	[POLICY_SHADOW] = "shadow",
+	[POLICY_EJECTED] = "ejected",
 	[POLICY_LEAVING] = "leaving",
 };
 
 static bool any_in_force(const struct policies *p)
 {
 	for (size_t i = 0; i < p->nr; i++)
-		if (p->list[i].state == POLICY_IN_FORCE)
+		if (p->list[i].state == POLICY_IN_FORCE || p->list[i].state == POLICY_CANARY)
 			return true;
 	return false;
+}
+
+static void print_scope(const struct policy *q)
+{
+	char cgroup[32] = "host";
+
+	if (!q->share) {
+		printf(" %12s %5s %6s", "-", "-", "-");
+		return;
+	}
+	if (q->cgroup_id)
+		snprintf(cgroup, sizeof(cgroup), "cgroup %llu", q->cgroup_id);
+	printf(" %12s %5llu %6llu", cgroup, q->share, q->spaces);
+}
+
+static void print_policy(const struct policy *q)
+{
+	char p50[OUT_NS_LEN], p99[OUT_NS_LEN];
+
+	printf("%-16s%-9s%6u", q->name, state_name[q->state], q->map_id);
+	if (q->link_id)
+		printf("%6u", q->link_id);
+	else
+		printf("%6s", "-");
+	print_scope(q);
+	for (int c = 0; c < POLICY_NR_COUNTERS; c++)
+		printf(" %9llu", q->counter[c]);
+	printf(" %9s %9s\n", out_ns(p50, q->p50_ns), out_ns(p99, q->p99_ns));
+	if (q->exit[0])
+		printf("  ejected: %s\n", q->exit);
 }
 
 static void print_text(const struct policies *p)
@@ -69,22 +104,13 @@ static void print_text(const struct policies *p)
 		puts("no policy loaded: the built-in allocator decides");
 		return;
 	}
-	printf("%-16s%-9s%6s%6s", "policy", "state", "map", "link");
+	printf("%-16s%-9s%6s%6s %12s %5s %6s", "policy", "state", "map", "link", "scope", "share",
+	       "spaces");
 	for (int c = 0; c < POLICY_NR_COUNTERS; c++)
 		printf(" %9s", policy_counter_name[c]);
-	putchar('\n');
-	for (size_t i = 0; i < p->nr; i++) {
-		const struct policy *q = &p->list[i];
-
-		printf("%-16s%-9s%6u", q->name, state_name[q->state], q->map_id);
-		if (q->link_id)
-			printf("%6u", q->link_id);
-		else
-			printf("%6s", "-");
-		for (int c = 0; c < POLICY_NR_COUNTERS; c++)
-			printf(" %9llu", q->counter[c]);
-		putchar('\n');
-	}
+	printf(" %9s %9s\n", "p50", "p99");
+	for (size_t i = 0; i < p->nr; i++)
+		print_policy(&p->list[i]);
 	if (!any_in_force(p))
 		puts("none is in force: the built-in allocator decides");
 }
@@ -104,6 +130,13 @@ static bool print_json(const struct policies *p)
 		out_json_u64(policy, "map_id", q->map_id);
 		json_object_object_add(policy, "link_id",
 				       q->link_id ? json_object_new_uint64(q->link_id) : NULL);
+		out_json_u64(policy, "cgroup_id", q->cgroup_id);
+		out_json_u64(policy, "share", q->share);
+		out_json_u64(policy, "spaces", q->spaces);
+		out_json_u64(policy, "p50_ns", q->p50_ns);
+		out_json_u64(policy, "p99_ns", q->p99_ns);
+		json_object_object_add(policy, "exit",
+				       q->exit[0] ? json_object_new_string(q->exit) : NULL);
 		for (int c = 0; c < POLICY_NR_COUNTERS; c++)
 			out_json_u64(counters, policy_counter_name[c], q->counter[c]);
 		json_object_object_add(policy, "counters", counters);

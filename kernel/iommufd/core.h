@@ -147,6 +147,7 @@ static inline void iommufd_object_unuse(struct iommufd_object *obj)
  * @obj: its id
  * @ictx: where it lives
  * @space: which IOVAs are taken
+ * @iox: what policies know of it
  * @domains_rwsem: held for reading by map and unmap while they fill or empty
  *	domains, for writing to change @hwpts
  * @hwpts: the HWPTs that hold this address space, protected by @domains_rwsem
@@ -163,6 +164,7 @@ struct iommufd_ioas {
 	struct iommufd_object obj;
 	struct iommufd_ctx *ictx;
 	struct iova_space space;
+	struct iox_ioas iox;
 	struct rw_semaphore domains_rwsem;
 	struct list_head hwpts;
 	struct mutex attach_lock;
@@ -183,6 +185,7 @@ int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
 struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
+void iommufd_ioas_abort(struct iommufd_ioas *ioas);
 void iommufd_ioas_destroy(struct iommufd_object *obj);
 
 static inline struct iommufd_ioas *iommufd_ioas_lookup(struct iommufd_ctx *ictx,

@@ -36,7 +36,21 @@ struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx)
 	mutex_init(&ioas->attach_lock);
 	INIT_LIST_HEAD(&ioas->accesses);
 	mutex_init(&ioas->access_lock);
+	ioas->iox.ctx_id = ictx->id;
+	ioas->iox.ioas_id = ioas->obj.id;
+	iox_ioas_add(&ioas->iox);
 	return ioas;
+}
+
+/**
+ * iommufd_ioas_abort - undo iommufd_ioas_new()
+ * @ioas: never published
+ */
+void iommufd_ioas_abort(struct iommufd_ioas *ioas)
+{
+	iox_ioas_remove(&ioas->iox);
+	iova_space_destroy(&ioas->space);
+	iommufd_object_abort(ioas->ictx, &ioas->obj);
 }
 
 void iommufd_ioas_destroy(struct iommufd_object *obj)
@@ -46,6 +60,7 @@ void iommufd_ioas_destroy(struct iommufd_object *obj)
 
 	/* No domain and no access is left: this frees records, and cannot fail. */
 	WARN_ON(iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes));
+	iox_ioas_remove(&ioas->iox);
 	/* On its own behalf: tests do that. */
 	iova_space_unreserve(&ioas->space, ioas);
 	iova_space_destroy(&ioas->space);
@@ -76,8 +91,7 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
 	cmd->out_ioas_id = ioas->obj.id;
 	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 	if (rc) {
-		iova_space_destroy(&ioas->space);
-		iommufd_object_abort(ucmd->ictx, &ioas->obj);
+		iommufd_ioas_abort(ioas);
 		return rc;
 	}
 	iommufd_object_publish(ucmd->ictx, &ioas->obj);

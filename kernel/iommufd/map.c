@@ -149,6 +149,49 @@ undo:
 	return rc;
 }
 
+static u32 area_prot(const struct iommufd_area *area)
+{
+	return (area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
+	       (area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
+}
+
+static struct iox_iova_area describe(const struct iommufd_ioas *ioas,
+				     const struct iommufd_area *area)
+{
+	return (struct iox_iova_area){
+		.space_id = ioas->iox.space_id,
+		.iova = area->iova,
+		.length = iommufd_area_length(area),
+		.prot = area_prot(area),
+		.backing = area->pages->backing,
+	};
+}
+
+static void tell_mapped(struct iommufd_ioas *ioas,
+			const struct iommufd_area *area)
+{
+	struct iox_iova_area what;
+
+	if (!iox_is_watched(&ioas->iox))
+		return;
+	what = describe(ioas, area);
+	iox_iova_mapped(&ioas->iox, &what);
+}
+
+static void tell_unmapped(struct iommufd_ioas *ioas, struct list_head *victims)
+{
+	struct iommufd_area *area;
+	struct iox_iova_area what;
+
+	if (!iox_is_watched(&ioas->iox))
+		return;
+	list_for_each_entry(area, victims, unmap_item) {
+		what = describe(ioas, area);
+		iox_iova_unmapped(&ioas->iox, &what);
+		cond_resched();
+	}
+}
+
 static u64 current_cgroup_id(void)
 {
 	guard(rcu)();
@@ -171,15 +214,16 @@ static u64 current_cgroup_id(void)
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		     const struct iox_iova_req *what, bool fixed, u64 *iova)
 {
-	struct iova_request request = { .req = *what, .space = &ioas->space };
+	struct iova_request request = { .req = *what,
+					.space = &ioas->space,
+					.ioas = &ioas->iox };
 	int rc;
 
+	request.req.space_id = ioas->iox.space_id;
 	request.req.ctx_id = ioas->ictx->id;
 	request.req.ioas_id = ioas->obj.id;
 	request.req.cgroup_id = current_cgroup_id();
-	request.req.prot =
-		(area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
-		(area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
+	request.req.prot = area_prot(area);
 
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
@@ -194,6 +238,7 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		return rc;
 	}
 	*iova = area->iova;
+	tell_mapped(ioas, area);
 	iommufd_area_set_live(area);
 	return 0;
 }
@@ -258,6 +303,7 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 			release_area(area);
 	}
 
+	tell_unmapped(ioas, victims);
 	scoped_guard(mutex, &ioas->space.lock)
 		list_for_each_entry(area, victims, unmap_item) {
 			iova_space_erase(&ioas->space, area);

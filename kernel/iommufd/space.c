@@ -223,10 +223,52 @@ static int space_check(struct iox_iova_req *req, u64 iova)
 	return check_free(request->space, iova, req->length, windows, nr);
 }
 
+static int space_next_gap(struct iox_iova_req *req, u64 min, u64 max, u64 *start,
+			  u64 *last)
+{
+	struct iova_request *request = request_of(req);
+	struct gap_query q = { .areas = &request->space->areas };
+	const struct iova_window *windows;
+	struct iova_window gap;
+	unsigned int nr, i;
+
+	lockdep_assert_held(&request->space->lock);
+	windows = automatic_windows(request->space, &nr);
+	min = max(min, 1);
+	for (i = 0; i < nr; i++) {
+		unsigned long lo = max(windows[i].start, min);
+		unsigned long hi = min(windows[i].last, max);
+
+		if (lo > hi || hi - lo < req->length - 1 ||
+		    !gap_extent(&q, lo, hi, req->length, false, &gap))
+			continue;
+		*start = gap.start;
+		*last = gap.last;
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+static int space_window(struct iox_iova_req *req, u32 index, u64 *start,
+			u64 *last)
+{
+	const struct iova_window *windows;
+	unsigned int nr;
+
+	windows = automatic_windows(request_of(req)->space, &nr);
+	if (index >= nr)
+		return -ENOENT;
+	*start = windows[index].start;
+	*last = windows[index].last;
+	return 0;
+}
+
 static const struct iox_space_ops space_ops = {
 	.first_gap = space_first_gap,
 	.last_gap = space_last_gap,
 	.check = space_check,
+	.next_gap = space_next_gap,
+	.window = space_window,
 };
 
 /*
@@ -244,17 +286,21 @@ static int builtin_select(struct iox_iova_req *req, u64 *iova)
 	return space_first_gap(req, 0, U64_MAX, min(natural, PMD_SIZE), iova);
 }
 
-static int select_iova(struct iox_iova_req *req, u64 *iova)
+static int select_iova(struct iova_request *request, u64 *iova)
 {
-	int rc = iox_iova_select(req, iova);
+	struct iox_iova_req *req = &request->req;
+	int rc = iox_iova_select(request->ioas, req, iova);
 
-	if (rc != -EAGAIN)
-		return rc;
-	if (req->hint && !space_check(req, req->hint)) {
-		*iova = req->hint;
-		return 0;
+	if (rc == -EAGAIN) {
+		rc = 0;
+		if (req->hint && !space_check(req, req->hint))
+			*iova = req->hint;
+		else
+			rc = builtin_select(req, iova);
 	}
-	return builtin_select(req, iova);
+	if (!rc)
+		iox_iova_placed(request->ioas, req, *iova);
+	return rc;
 }
 
 static int insert_area(struct iova_space *space, struct iommufd_area *area)
@@ -308,7 +354,7 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 		req->align = max(space->align, PAGE_SIZE);
 		req->nr_areas = space->nr_areas;
 		req->ops = &space_ops;
-		rc = select_iova(req, &iova);
+		rc = select_iova(request, &iova);
 		if (rc)
 			return rc;
 	}

@@ -101,12 +101,14 @@ struct iova_space {
  * struct iova_request - a request for room, on its way through a space
  * @req: what the policy sees
  * @space: where room is wanted
+ * @ioas: its address space, as policies know it
  * @found: the last answer to a search, so that using it needs no second look;
  *	0 for none
  */
 struct iova_request {
 	struct iox_iova_req req;
 	struct iova_space *space;
+	struct iox_ioas *ioas;
 	unsigned long found;
 };
 

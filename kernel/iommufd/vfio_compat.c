@@ -62,8 +62,7 @@ int iommufd_vfio_compat_ioas_create(struct iommufd_ctx *ictx)
 	xa_unlock(&ictx->objects);
 
 	if (ioas) {
-		iova_space_destroy(&ioas->space);
-		iommufd_object_abort(ictx, &ioas->obj);
+		iommufd_ioas_abort(ioas);
 	}
 	return rc;
 }

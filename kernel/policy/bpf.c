@@ -1,93 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOVA policies as BPF sees them: the struct_ops type iox_iova_ops, what the
- * verifier lets its programs do, and the kfuncs that answer their questions.
+ * IOVA policies as BPF sees them: the struct_ops type iox_iova_ops, and what the
+ * verifier lets its programs do.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
 #include <linux/btf.h>
-#include <linux/btf_ids.h>
 #include <linux/init.h>
-#include <linux/log2.h>
-#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "policy.h"
 
 static struct bpf_struct_ops iox_iova_struct_ops;
-
-/* Bring what a policy asks for into the form that the core wants. */
-static bool iox_gap_args(const struct iox_iova_req *req, u64 min, u64 *max,
-			 u64 *align)
-{
-	if (!*align)
-		*align = req->align;
-	if (!is_power_of_2(*align))
-		return false;
-	*align = max(*align, req->align);
-	*max = min(*max, IOX_IOVA_MAX);
-	return min <= *max;
-}
-
-__bpf_kfunc_start_defs();
-
-/**
- * iox_iova_first_gap - lowest IOVA at which the mapping fits
- * @req: the request that select was called with
- * @min: lowest IOVA that will do
- * @max: last byte that the mapping may cover
- * @align: the IOVA shall equal req->addr modulo this power of two, in bytes.
- *	0 and all below req->align mean req->align.
- *
- * Space that is free, allowed and not reserved is found in O(log areas). The
- * highest 4 KiB of the 64-bit range are never offered, since an answer there
- * would read as an errno.
- *
- * Context: from iox_iova_ops.select only, the verifier sees to it. Does not
- * sleep.
- * Return: the IOVA. 0 when there is no such gap, when @min > @max, and when
- * @align is not a power of two. IOVA 0 itself is never offered.
- */
-__bpf_kfunc u64 iox_iova_first_gap(struct iox_iova_req *req, u64 min, u64 max,
-				   u64 align)
-{
-	u64 iova;
-
-	if (!iox_gap_args(req, min, &max, &align))
-		return 0;
-	if (req->ops->first_gap(req, min, max, align, &iova))
-		return 0;
-	return iova;
-}
-
-/**
- * iox_iova_last_gap - highest IOVA at which the mapping fits
- * @req: the request that select was called with
- * @min: lowest IOVA that will do
- * @max: last byte that the mapping may cover
- * @align: as for iox_iova_first_gap()
- *
- * Context: as for iox_iova_first_gap().
- * Return: as for iox_iova_first_gap().
- */
-__bpf_kfunc u64 iox_iova_last_gap(struct iox_iova_req *req, u64 min, u64 max,
-				  u64 align)
-{
-	u64 iova;
-
-	if (!iox_gap_args(req, min, &max, &align))
-		return 0;
-	if (req->ops->last_gap(req, min, max, align, &iova))
-		return 0;
-	return iova;
-}
-
-__bpf_kfunc_end_defs();
-
-BTF_KFUNCS_START(iox_iova_kfunc_ids)
-BTF_ID_FLAGS(func, iox_iova_first_gap)
-BTF_ID_FLAGS(func, iox_iova_last_gap)
-BTF_KFUNCS_END(iox_iova_kfunc_ids)
 
 /*
  * The verifier asks about every kfunc of every struct_ops program. It first
@@ -96,7 +20,7 @@ BTF_KFUNCS_END(iox_iova_kfunc_ids)
  */
 static int iox_iova_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 {
-	if (!btf_id_set8_contains(&iox_iova_kfunc_ids, kfunc_id))
+	if (!iox_is_select_kfunc(kfunc_id))
 		return 0;
 	if (!prog->aux->st_ops)
 		return 0;
@@ -107,12 +31,6 @@ static int iox_iova_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 		return -EACCES;
 	return 0;
 }
-
-static const struct btf_kfunc_id_set iox_iova_kfunc_set = {
-	.owner = THIS_MODULE,
-	.set = &iox_iova_kfunc_ids,
-	.filter = iox_iova_kfunc_filter,
-};
 
 static bool iox_iova_is_valid_access(int off, int size,
 				     enum bpf_access_type type,
@@ -144,7 +62,7 @@ static int iox_iova_init(struct btf *btf)
 	return 0;
 }
 
-/* The core asks with the lock of the IOVA space and the RCU read lock held. */
+/* All are called with the RCU read lock held. */
 static int iox_iova_check_member(const struct btf_type *t,
 				 const struct btf_member *member,
 				 const struct bpf_prog *prog)
@@ -152,6 +70,7 @@ static int iox_iova_check_member(const struct btf_type *t,
 	return prog->sleepable ? -EINVAL : 0;
 }
 
+/* What is no function is copied here; 1 says that this has been done. */
 static int iox_iova_init_member(const struct btf_type *t,
 				const struct btf_member *member,
 				void *kdata, const void *udata)
@@ -159,11 +78,22 @@ static int iox_iova_init_member(const struct btf_type *t,
 	const struct iox_iova_ops *from = udata;
 	struct iox_iova_ops *ops = kdata;
 
-	if (__btf_member_bit_offset(t, member) / 8 !=
-	    offsetof(struct iox_iova_ops, name))
+	switch (__btf_member_bit_offset(t, member) / 8) {
+	case offsetof(struct iox_iova_ops, name):
+		memcpy(ops->name, from->name, sizeof(ops->name));
+		return 1;
+	case offsetof(struct iox_iova_ops, flags):
+		ops->flags = from->flags;
+		return 1;
+	case offsetof(struct iox_iova_ops, share):
+		ops->share = from->share;
+		return 1;
+	case offsetof(struct iox_iova_ops, cgroup_id):
+		ops->cgroup_id = from->cgroup_id;
+		return 1;
+	default:
 		return 0;
-	memcpy(ops->name, from->name, sizeof(ops->name));
-	return 1;
+	}
 }
 
 static int iox_iova_validate(void *kdata)
@@ -191,8 +121,36 @@ static u64 iox_iova_select_stub(struct iox_iova_req *req)
 	return 0;
 }
 
+static int iox_iova_ioas_init_stub(struct iox_ioas *ioas)
+{
+	return 0;
+}
+
+static void iox_iova_ioas_exit_stub(struct iox_ioas *ioas)
+{
+}
+
+static void iox_iova_area_stub(struct iox_iova_area *area)
+{
+}
+
+static int iox_iova_init_stub(void)
+{
+	return 0;
+}
+
+static void iox_iova_exit_stub(struct iox_exit_info *info)
+{
+}
+
 static struct iox_iova_ops iox_iova_cfi_stubs = {
 	.select = iox_iova_select_stub,
+	.ioas_init = iox_iova_ioas_init_stub,
+	.ioas_exit = iox_iova_ioas_exit_stub,
+	.mapped = iox_iova_area_stub,
+	.unmapped = iox_iova_area_stub,
+	.init = iox_iova_init_stub,
+	.exit = iox_iova_exit_stub,
 };
 
 static struct bpf_struct_ops iox_iova_struct_ops = {
@@ -217,8 +175,7 @@ static int __init iox_policy_init(void)
 	if (rc)
 		return rc;
 
-	rc = register_btf_kfunc_id_set(BPF_PROG_TYPE_STRUCT_OPS,
-				       &iox_iova_kfunc_set);
+	rc = iox_policy_kfuncs_init(iox_iova_kfunc_filter);
 	if (!rc)
 		rc = register_bpf_struct_ops(&iox_iova_struct_ops, iox_iova_ops);
 	if (rc)

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The IOVA policy in force: who it is, what it is asked, what its answers are
- * worth.
+ * Which IOVA policies there are, and how they come and go.
  *
- * Readers run under RCU: a policy that is unregistered or replaced while a map
- * asks it stays callable until that map has its answer. The BPF side frees the
- * program only a grace period after the unregistration has returned, so
- * nothing here waits.
+ * For the host and for each cgroup there is room for a policy, a canary and a
+ * shadow. The BPF side frees a policy's programs a grace period after the
+ * unregistration has returned; what is here lives as long for those who still
+ * count then.
  */
 #define pr_fmt(fmt) "iox: " fmt
 
 #include <linux/bpf.h>
+#include <linux/cgroup.h>
 #include <linux/ctype.h>
 #include <linux/err.h>
-#include <linux/export.h>
-#include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -25,113 +22,71 @@
 
 #define IOX_NO_POLICY "none"
 
+/* Protects the list, what address spaces are bound to, and how policies end. */
+DEFINE_MUTEX(iox_policy_lock);
+
+/* struct iox_policy, ejected ones included */
+LIST_HEAD(iox_policies);
+
 /**
- * struct iox_policy - one registration of a policy
- * @ops: owned by the struct_ops map
- * @stats: counters, from zero with each registration
- * @rcu: readers may still count when the policy is no longer in force
+ * iox_policy_free - free a policy
+ * @policy: nobody counts in it, and it is in no folder any more
  */
-struct iox_policy {
-	const struct iox_iova_ops *ops;
-	struct iox_policy_stats __percpu *stats;
-	struct rcu_head rcu;
-};
-
-/* Serialises those who change iox_policy_active. */
-static DEFINE_MUTEX(iox_policy_lock);
-static struct iox_policy __rcu *iox_policy_active;
-
-static struct iox_policy *iox_policy_alloc(const struct iox_iova_ops *ops)
+void iox_policy_free(struct iox_policy *policy)
 {
-	struct iox_policy *policy;
-
-	policy = kzalloc_obj(*policy);
-	if (!policy)
-		return NULL;
-	policy->stats = alloc_percpu(struct iox_policy_stats);
-	if (!policy->stats) {
-		kfree(policy);
-		return NULL;
-	}
-	policy->ops = ops;
-	return policy;
-}
-
-static void iox_policy_free(struct iox_policy *policy)
-{
+	if (policy->cgroup)
+		cgroup_put(policy->cgroup);
 	free_percpu(policy->stats);
 	kfree(policy);
 }
 
-static void iox_policy_free_rcu(struct rcu_head *rcu)
+static void put_rcu(struct rcu_head *rcu)
 {
-	iox_policy_free(container_of(rcu, struct iox_policy, rcu));
+	kobject_put(&container_of(rcu, struct iox_policy, rcu)->kobj);
 }
 
-static struct iox_policy *iox_policy_current(void)
+/* Nobody asks it any more, but some may still count. */
+static void retire(struct iox_policy *policy)
 {
-	return rcu_dereference_protected(iox_policy_active,
-					 lockdep_is_held(&iox_policy_lock));
+	kobject_del(&policy->kobj);
+	call_rcu(&policy->rcu, put_rcu);
 }
 
-static void iox_policy_count(struct iox_policy *policy,
-			     enum iox_policy_counter counter)
+static int find_cgroup(struct iox_policy *policy, u64 id)
 {
-	this_cpu_inc(policy->stats->count[counter]);
-}
+	struct cgroup *cgroup;
 
-static int iox_policy_refuse(struct iox_policy *policy, u64 answer)
-{
-	int errno = (int)answer;
-
-	if (errno == -EAGAIN) {
-		iox_policy_count(policy, IOX_DECLINED);
-	} else if (errno < -IOX_ERRNO_MAX) {
-		iox_policy_count(policy, IOX_FAULTS);
-		errno = -EAGAIN;
-	} else {
-		iox_policy_count(policy, IOX_REFUSED);
-	}
-	return errno;
-}
-
-static int iox_policy_ask(struct iox_policy *policy, struct iox_iova_req *req,
-			  u64 *iova)
-{
-	u64 answer;
-
-	iox_policy_count(policy, IOX_ASKED);
-	answer = policy->ops->select(req);
-	if (IS_ERR_VALUE(answer))
-		return iox_policy_refuse(policy, answer);
-	if (!answer) {
-		iox_policy_count(policy, IOX_DECLINED);
-		return -EAGAIN;
-	}
-	if (req->ops->check(req, answer)) {
-		iox_policy_count(policy, IOX_FAULTS);
-		return -EAGAIN;
-	}
-	iox_policy_count(policy, IOX_USED);
-	*iova = answer;
+	if (!id)
+		return 0;
+	cgroup = cgroup_get_from_id(id);
+	if (IS_ERR(cgroup))
+		return PTR_ERR(cgroup);
+	policy->cgroup = cgroup;
 	return 0;
 }
 
-int iox_iova_select(struct iox_iova_req *req, u64 *iova)
+static struct iox_policy *policy_alloc(const struct iox_iova_ops *ops)
 {
-	struct iox_policy *policy;
-	int rc = -EAGAIN;
+	struct iox_policy *policy = kzalloc_obj(*policy);
+	int rc = -ENOMEM;
 
-	rcu_read_lock();
-	policy = rcu_dereference(iox_policy_active);
-	if (policy)
-		rc = iox_policy_ask(policy, req, iova);
-	rcu_read_unlock();
-	return rc;
+	if (!policy)
+		return ERR_PTR(-ENOMEM);
+	policy->ops = ops;
+	policy->map_id = bpf_struct_ops_id(ops);
+	policy->share = ops->share ?: IOX_SHARE_ALL;
+	INIT_WORK(&policy->eject, iox_policy_eject);
+	policy->stats = alloc_percpu(struct iox_policy_stats);
+	if (policy->stats)
+		rc = find_cgroup(policy, ops->cgroup_id);
+	if (!rc)
+		rc = iox_policy_show(policy);
+	else
+		iox_policy_free(policy);
+	return rc ? ERR_PTR(rc) : policy;
 }
-EXPORT_SYMBOL_GPL(iox_iova_select);
 
-static bool iox_name_valid(const char *name)
+static bool name_valid(const char *name)
 {
 	size_t len = strnlen(name, IOX_NAME_LEN);
 	size_t i;
@@ -153,17 +108,61 @@ static bool iox_name_valid(const char *name)
  */
 int iox_policy_validate(const struct iox_iova_ops *ops)
 {
-	if (!iox_name_valid(ops->name)) {
+	const char *why = NULL;
+
+	if (!name_valid(ops->name)) {
 		pr_info_ratelimited("IOVA policy rejected: .name must be 1 to %d printable characters without spaces, and not \"%s\"\n",
 				    IOX_NAME_LEN - 1, IOX_NO_POLICY);
 		return -EINVAL;
 	}
-	if (!ops->select) {
-		pr_info_ratelimited("IOVA policy %s rejected: it has no .select\n",
-				    ops->name);
-		return -EINVAL;
+	if (!ops->select)
+		why = "it has no .select";
+	else if (ops->flags & ~IOX_POLICY_FLAGS)
+		why = ".flags has bits that this kernel does not know";
+	else if (ops->share > IOX_SHARE_ALL)
+		why = ".share is in thousandths, 1000 at most";
+	if (!why)
+		return 0;
+	pr_info_ratelimited("IOVA policy %s rejected: %s\n", ops->name, why);
+	return -EINVAL;
+}
+
+static bool same_place(const struct iox_policy *a, const struct iox_policy *b)
+{
+	bool shadow = iox_policy_is_shadow(a);
+
+	if (a->cgroup != b->cgroup || shadow != iox_policy_is_shadow(b))
+		return false;
+	return shadow ||
+	       (a->share < IOX_SHARE_ALL) == (b->share < IOX_SHARE_ALL);
+}
+
+/* Who is where @policy is to go, other than who leaves for it? */
+static struct iox_policy *in_place_of(const struct iox_policy *policy,
+				      const struct iox_policy *leaves)
+{
+	struct iox_policy *other;
+
+	list_for_each_entry(other, &iox_policies, item)
+		if (other != leaves && !iox_policy_is_ejected(other) &&
+		    same_place(other, policy))
+			return other;
+	return NULL;
+}
+
+static int begin(struct iox_policy *policy, const struct iox_policy *leaves)
+{
+	struct iox_policy *other = in_place_of(policy, leaves);
+
+	if (other) {
+		pr_info_ratelimited("IOVA policy %s not registered: %s is in force, unregister it first\n",
+				    policy->ops->name, other->ops->name);
+		return -EBUSY;
 	}
-	return 0;
+	if (!policy->ops->init)
+		return 0;
+	guard(rcu)();
+	return policy->ops->init();
 }
 
 /**
@@ -171,65 +170,110 @@ int iox_policy_validate(const struct iox_iova_ops *ops)
  * @ops: must stay until a grace period after iox_policy_unregister()
  *
  * Context: process context; may sleep.
- * Return: 0; -EBUSY when there is a policy already; -ENOMEM.
+ * Return: 0; -EBUSY when there is one in its place; -ENOENT no such cgroup;
+ * -ENOMEM; or what its init says.
  */
 int iox_policy_register(const struct iox_iova_ops *ops)
 {
-	struct iox_policy *policy, *active;
+	struct iox_policy *policy = policy_alloc(ops);
+	int rc;
 
-	policy = iox_policy_alloc(ops);
-	if (!policy)
-		return -ENOMEM;
+	if (IS_ERR(policy))
+		return PTR_ERR(policy);
 
-	mutex_lock(&iox_policy_lock);
-	active = iox_policy_current();
-	if (active) {
-		pr_info_ratelimited("IOVA policy %s not registered: %s is in force, unregister it first\n",
-				    ops->name, active->ops->name);
-		mutex_unlock(&iox_policy_lock);
-		iox_policy_free(policy);
-		return -EBUSY;
+	scoped_guard(mutex, &iox_policy_lock) {
+		rc = begin(policy, NULL);
+		if (!rc) {
+			list_add_tail(&policy->item, &iox_policies);
+			iox_ioas_rebind();
+		}
 	}
-	rcu_assign_pointer(iox_policy_active, policy);
-	mutex_unlock(&iox_policy_lock);
-	return 0;
+	if (rc)
+		retire(policy);
+	return rc;
+}
+
+static struct iox_policy *find(const struct iox_iova_ops *ops)
+{
+	struct iox_policy *policy;
+
+	guard(mutex)(&iox_policy_lock);
+	list_for_each_entry(policy, &iox_policies, item)
+		if (policy->ops == ops)
+			return policy;
+	return NULL;
+}
+
+/* From here on its own misbehaviour does not end it any more. */
+static void end(struct iox_policy *policy, enum iox_exit_kind kind)
+{
+	if (iox_policy_end(policy, kind, 0, NULL, 0, iox_exit_kind_name(kind)))
+		return;
+	/* Who ejects it queues the work in an RCU read-side critical section. */
+	synchronize_rcu();
+	flush_work(&policy->eject);
+}
+
+/* It is not in the list any more. */
+static void depart(struct iox_policy *policy)
+{
+	policy->leaving = true;
+	iox_ioas_rebind();
+	WARN_ON(policy->nr_spaces);
+	iox_policy_say_goodbye(policy);
 }
 
 /**
- * iox_policy_replace - put another policy in the place of the one in force
+ * iox_policy_replace - put another policy in the place of one
  * @ops: the new one, whose counters start at zero
- * @old: the one that must be in force now
+ * @old_ops: the one that is registered now
  *
  * Every map asks either the old or the new one.
  *
  * Context: process context; may sleep.
- * Return: 0; -ENOENT when @old is not in force; -ENOMEM.
+ * Return: 0; -ENOENT when @old_ops is not registered; -EINVAL when the new one
+ * is for another cgroup, or only one is a shadow; or an errno of
+ * iox_policy_register().
  */
 int iox_policy_replace(const struct iox_iova_ops *ops,
-		       const struct iox_iova_ops *old)
+		       const struct iox_iova_ops *old_ops)
 {
-	struct iox_policy *policy, *old_policy;
+	struct iox_policy *old = find(old_ops), *policy;
+	int rc;
 
-	policy = iox_policy_alloc(ops);
-	if (!policy)
-		return -ENOMEM;
-
-	mutex_lock(&iox_policy_lock);
-	old_policy = iox_policy_current();
-	if (!old_policy || old_policy->ops != old) {
-		mutex_unlock(&iox_policy_lock);
-		iox_policy_free(policy);
+	if (!old)
 		return -ENOENT;
+	if (ops->cgroup_id != old_ops->cgroup_id ||
+	    (ops->flags ^ old_ops->flags) & IOX_SHADOW)
+		return -EINVAL;
+	policy = policy_alloc(ops);
+	if (IS_ERR(policy))
+		return PTR_ERR(policy);
+
+	scoped_guard(mutex, &iox_policy_lock) {
+		rc = begin(policy, old);
+		if (!rc) {
+			old->leaving = true;
+			list_replace(&old->item, &policy->item);
+			iox_ioas_rebind();
+		}
 	}
-	rcu_assign_pointer(iox_policy_active, policy);
-	mutex_unlock(&iox_policy_lock);
-	call_rcu(&old_policy->rcu, iox_policy_free_rcu);
+	if (rc) {
+		retire(policy);
+		return rc;
+	}
+
+	end(old, IOX_EXIT_REPLACED);
+	scoped_guard(mutex, &iox_policy_lock)
+		depart(old);
+	retire(old);
 	return 0;
 }
 
 /**
- * iox_policy_unregister - the built-in allocator chooses again
- * @ops: the policy in force
+ * iox_policy_unregister - the policy that is next chooses, or the built-in
+ *	allocator
+ * @ops: a registered policy
  *
  * A map that is asking the policy now still gets its answer.
  *
@@ -237,48 +281,56 @@ int iox_policy_replace(const struct iox_iova_ops *ops,
  */
 void iox_policy_unregister(const struct iox_iova_ops *ops)
 {
-	struct iox_policy *policy;
+	struct iox_policy *policy = find(ops);
 
-	mutex_lock(&iox_policy_lock);
-	policy = iox_policy_current();
-	if (!policy || policy->ops != ops) {
-		mutex_unlock(&iox_policy_lock);
+	if (!policy)
 		return;
+	end(policy, IOX_EXIT_UNREGISTERED);
+	scoped_guard(mutex, &iox_policy_lock) {
+		list_del(&policy->item);
+		depart(policy);
 	}
-	RCU_INIT_POINTER(iox_policy_active, NULL);
-	mutex_unlock(&iox_policy_lock);
-	call_rcu(&policy->rcu, iox_policy_free_rcu);
-}
-
-static void iox_policy_sum(const struct iox_policy *policy,
-			   struct iox_policy_stats *sum)
-{
-	int cpu, i;
-
-	for_each_possible_cpu(cpu)
-		for (i = 0; i < IOX_NR_COUNTERS; i++)
-			sum->count[i] +=
-				per_cpu_ptr(policy->stats, cpu)->count[i];
+	retire(policy);
 }
 
 /**
- * iox_policy_get_info - who is in force, and how it does
- * @info: filled; see struct iox_policy_info
+ * iox_policy_host - the policy of the whole host, canaries and shadows aside
  *
- * Context: any that may take the RCU read lock.
+ * Context: iox_policy_lock is held.
+ * Return: the policy, or %NULL.
  */
-void iox_policy_get_info(struct iox_policy_info *info)
+struct iox_policy *iox_policy_host(void)
 {
 	struct iox_policy *policy;
 
-	*info = (struct iox_policy_info) { .name = IOX_NO_POLICY };
+	lockdep_assert_held(&iox_policy_lock);
+	list_for_each_entry(policy, &iox_policies, item)
+		if (!policy->cgroup && !iox_policy_is_shadow(policy) &&
+		    policy->share == IOX_SHARE_ALL &&
+		    !iox_policy_is_ejected(policy))
+			return policy;
+	return NULL;
+}
 
-	rcu_read_lock();
-	policy = rcu_dereference(iox_policy_active);
-	if (policy) {
-		strscpy(info->name, policy->ops->name);
-		info->map_id = bpf_struct_ops_id(policy->ops);
-		iox_policy_sum(policy, &info->stats);
+/**
+ * iox_policy_sum - add up the counters of all CPUs
+ * @policy: the policy
+ * @sum: zero before
+ *
+ * Context: any.
+ */
+void iox_policy_sum(const struct iox_policy *policy,
+		    struct iox_policy_stats *sum)
+{
+	int cpu, i;
+
+	for_each_possible_cpu(cpu) {
+		const struct iox_policy_stats *stats =
+			per_cpu_ptr(policy->stats, cpu);
+
+		for (i = 0; i < IOX_NR_COUNTERS; i++)
+			sum->count[i] += stats->count[i];
+		for (i = 0; i < IOX_HIST_BUCKETS; i++)
+			sum->time[i] += stats->time[i];
 	}
-	rcu_read_unlock();
 }

@@ -102,8 +102,8 @@ int call_from_syscall(void *ctx)
 	return !!iox_iova_first_gap(ctx, 0, IOX_IOVA_ANY, 0);
 }
 
-SEC("?fentry/iox_iova_select")
-int BPF_PROG(call_from_fentry, struct iox_iova_req *req)
+SEC("?fentry/__iox_iova_select")
+int BPF_PROG(call_from_fentry, struct iox_ioas *ioas, struct iox_iova_req *req)
 {
 	return !!iox_iova_last_gap(req, 0, IOX_IOVA_ANY, 0);
 }

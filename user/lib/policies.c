@@ -10,7 +10,7 @@
 #include "msg.h"
 #include "policies.h"
 
-#define SYSFS "/sys/kernel/iox/iova_policy/"
+#define SYSFS "/sys/kernel/iox/iova_policies/"
 
 const char *const policy_counter_name[POLICY_NR_COUNTERS] = {
 #define NAME(name) #name,
@@ -103,14 +103,14 @@ static bool read_layout(struct layout *l)
 	return false;
 }
 
-/* First line of a file below SYSFS, empty if there is none. */
-static void read_sysfs(const char *name, char *line, int size)
+/* The line in a file of a registered policy, empty if it is not registered. */
+static void read_sysfs(const struct policy *policy, const char *name, char *line, int size)
 {
 	char path[128];
 	FILE *f;
 
 	*line = 0;
-	snprintf(path, sizeof(path), SYSFS "%s", name);
+	snprintf(path, sizeof(path), SYSFS "%u/%s", policy->map_id, name);
 	f = fopen(path, "re");
 	if (!f)
 		return;
@@ -119,32 +119,47 @@ static void read_sysfs(const char *name, char *line, int size)
 	fclose(f);
 }
 
-static __u64 read_sysfs_u64(const char *name)
+static __u64 read_sysfs_u64(const struct policy *policy, const char *name)
 {
 	char line[32];
 
-	read_sysfs(name, line, sizeof(line));
+	read_sysfs(policy, name, line, sizeof(line));
 	return strtoull(line, NULL, 10);
 }
 
-/*
- * A policy that is attached by a link stays READY for BPF when it is in force; sysfs knows.
- * It may change while we read its counters, so look again afterwards.
- */
-static void read_in_force(struct policies *p)
+static enum policy_state registered_as(const char *word, enum policy_state otherwise)
 {
-	__u64 counter[POLICY_NR_COUNTERS], id = read_sysfs_u64("map_id");
+	static const struct {
+		const char *word;
+		enum policy_state state;
+	} words[] = {
+		{ "in force", POLICY_IN_FORCE },
+		{ "canary", POLICY_CANARY },
+		{ "shadow", POLICY_SHADOW },
+		{ "ejected", POLICY_EJECTED },
+	};
 
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(word, words[i].word))
+			return words[i].state;
+	return otherwise;
+}
+
+/* A policy that is attached by a link stays READY for BPF when it is in force; sysfs knows. */
+static void read_registered(struct policy *policy)
+{
+	char state[32];
+
+	read_sysfs(policy, "state", state, sizeof(state));
+	policy->state = registered_as(state, policy->state);
+	policy->cgroup_id = read_sysfs_u64(policy, "cgroup_id");
+	policy->share = read_sysfs_u64(policy, "share");
+	policy->spaces = read_sysfs_u64(policy, "spaces");
+	policy->p50_ns = read_sysfs_u64(policy, "time_p50_ns");
+	policy->p99_ns = read_sysfs_u64(policy, "time_p99_ns");
 	for (int i = 0; i < POLICY_NR_COUNTERS; i++)
-		counter[i] = read_sysfs_u64(policy_counter_name[i]);
-	if (id != read_sysfs_u64("map_id"))
-		return;
-	for (size_t i = 0; i < p->nr; i++) {
-		if (p->list[i].map_id != id)
-			continue;
-		p->list[i].state = POLICY_IN_FORCE;
-		memcpy(p->list[i].counter, counter, sizeof(counter));
-	}
+		policy->counter[i] = read_sysfs_u64(policy, policy_counter_name[i]);
+	read_sysfs(policy, "exit", policy->exit, sizeof(policy->exit));
 }
 
 static enum policy_state translate_state(const struct layout *l, __s32 state)
@@ -267,7 +282,8 @@ bool policies_read(struct policies *p)
 	if (!err)
 		err = read_links(p);
 	if (!err) {
-		read_in_force(p);
+		for (size_t i = 0; i < p->nr; i++)
+			read_registered(&p->list[i]);
 		return true;
 	}
 	msg_errno(err, "listing BPF maps and links", err == -EPERM ? "run it as root" : NULL);

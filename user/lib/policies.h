@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* IOVA policies as the kernel has them: struct_ops maps, links, and /sys/kernel/iox/iova_policy. */
+/* IOVA policies as the kernel has them: struct_ops maps, links, and /sys/kernel/iox/iova_policies. */
 #ifndef IOX_LIB_POLICIES_H
 #define IOX_LIB_POLICIES_H
 
@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 /* Names of the counters in sysfs, in the order in which they are shown. */
-#define POLICY_COUNTERS(X) X(asked) X(used) X(declined) X(refused) X(faults)
+#define POLICY_COUNTERS(X) X(asked) X(used) X(declined) X(refused) X(faults) X(agreed)
 
 enum policy_counter {
 #define POLICY_ENUM(name) POLICY_##name,
@@ -24,6 +24,9 @@ enum policy_state {
 	POLICY_LOADED,		/* in the kernel, its values not set yet */
 	POLICY_READY,		/* a link can attach it, none does */
 	POLICY_IN_FORCE,	/* decides */
+	POLICY_CANARY,		/* decides for its share of address spaces */
+	POLICY_SHADOW,		/* is asked, and not used */
+	POLICY_EJECTED,		/* registered, but has misbehaved */
 	POLICY_LEAVING,		/* unregistered, waits for its last user */
 };
 
@@ -33,7 +36,13 @@ struct policy {
 	__u32 map_id;
 	__u32 link_id;			/* 0: none */
 	enum policy_state state;
-	__u64 counter[POLICY_NR_COUNTERS];	/* all zero unless in force */
+	/* What follows is zero unless it is registered. */
+	__u64 cgroup_id;		/* 0: the whole host */
+	__u64 share;			/* of 1000 address spaces */
+	__u64 spaces;			/* that are bound to it now */
+	__u64 p50_ns, p99_ns;		/* how long it takes to answer */
+	__u64 counter[POLICY_NR_COUNTERS];
+	char exit[512];			/* why it was ejected */
 };
 
 struct policies {
