@@ -12,6 +12,7 @@
 #include "lib/lu_session.h"
 #include "lib/lu_state.h"
 #include "lib/msg.h"
+#include "lib/vfio_pci.h"
 #include "lu.h"
 
 /* What the session itself is called among the files for a command or a service manager. */
@@ -191,6 +192,33 @@ static void say_no_session(const struct hold *h, int err)
 		say_session(h, "another process has retrieved it", "see 'iox lu status'");
 	else
 		say_session(h, strerror(-err), NULL);
+}
+
+/*
+ * Opening /dev/liveupdate has the kernel read what came from the last one. It does so once, and
+ * cannot do anything any more with files whose module is missing then.
+ */
+static bool check_modules(void)
+{
+	static const char *const module[] = { "iommufd", "vfio_pci" };
+	struct lu_state state;
+	bool ok = true;
+	char path[64];
+
+	if (!lu_state_is_readable())
+		return true;
+	if (!lu_state_read(&state))
+		return false;
+	for (int i = 0; i < 2 && lu_is_unread(&state) && state.half[LU_INCOMING].iommu.child; i++) {
+		snprintf(path, sizeof(path), "/sys/module/%s", module[i]);
+		if (!access(path, F_OK))
+			continue;
+		msg_error(module[i], "is not loaded, and what came from the last kernel needs it",
+			  "run 'modprobe -a iommufd vfio-pci'");
+		ok = false;
+	}
+	lu_state_free(&state);
+	return ok;
 }
 
 /* The one that a service manager has kept, so that this process may be restarted. */
@@ -381,20 +409,48 @@ static bool take_all_files(struct hold *h, const struct lu_node *session)
 	return true;
 }
 
+/* A device comes back to its driver, which has to be there. */
+static bool check_driver(const struct lu_node *file)
+{
+	for (const struct lu_node *n = file->child; n; n = n->next) {
+		if (strcmp(n->what, "device") || !n->object || vfio_pci_has_device(n->object))
+			continue;
+		msg_error(n->object, "its driver is not vfio-pci, so it cannot come back",
+			  "bind it to vfio-pci, through driver_override");
+		return false;
+	}
+	return true;
+}
+
+static bool check_drivers(const struct hold *h, const struct lu_node *session)
+{
+	for (int i = 0; i < h->nr; i++)
+		if (!check_driver(lu_find_file(session, h->files[i].token)))
+			return false;
+	return true;
+}
+
 /* Before the session is retrieved: closing that would finish it. */
 static bool choose_files(struct hold *h)
 {
 	const struct lu_node *session;
 	struct lu_state state;
 	bool ok = false;
+	int err;
 
+	err = lu_session_read_incoming();
+	if (err) {
+		say_no_session(h, err);
+		return false;
+	}
 	if (!lu_state_read(&state))
 		return false;
 	session = lu_find_session(&state, LU_INCOMING, h->opt->name);
 	if (!session)
 		say_no_session(h, -ENOENT);
 	else
-		ok = h->nr ? check_files(h, session) : take_all_files(h, session);
+		ok = (h->nr ? check_files(h, session) : take_all_files(h, session)) &&
+		     check_drivers(h, session);
 	lu_state_free(&state);
 	return ok;
 }
@@ -519,7 +575,7 @@ int lu_hold(int argc, char **argv)
 	h.files = opt.files;
 	h.nr = opt.nr;
 	block_signals(&h);
-	if (lu_is_on() && check_store(&opt) && fds_take_passed(&h.passed))
+	if (lu_is_on() && check_store(&opt) && check_modules() && fds_take_passed(&h.passed))
 		status = opt.retrieve ? hold_incoming(&h) : hold_outgoing(&h);
 	fds_free_passed(&h.passed);
 	free(h.files);

@@ -29,7 +29,7 @@ static struct sum sum_up(const struct lu_node *file)
 			s.memfd_size = lu_number(n, "size");
 		} else if (!strcmp(n->what, "device")) {
 			s.device = n;
-		} else if (!strcmp(n->what, "damaged")) {
+		} else if (lu_is_damaged(n)) {
 			s.damaged = true;
 		}
 	}
@@ -73,21 +73,14 @@ static void text_session(enum lu_direction d, const struct lu_node *session)
 {
 	__u64 files = lu_number(session, "files");
 
-	if (!strcmp(session->what, "damaged")) {
-		printf("%s sessions: damaged\n", lu_direction_name[d]);
+	if (strcmp(session->what, "session"))
 		return;
-	}
 	printf("%s session %s: %llu file%s%s\n", lu_direction_name[d],
 	       lu_word(session, "name") ?: "?", files, plural(files),
-	       d == LU_INCOMING && !lu_number(session, "retrieved") ? ", not retrieved yet" :
-	       lu_number(session, "frozen")			    ? ", frozen" :
-								      "");
-	for (const struct lu_node *n = session->child; n; n = n->next) {
+	       d == LU_INCOMING && !lu_number(session, "retrieved") ? ", not retrieved yet" : "");
+	for (const struct lu_node *n = session->child; n; n = n->next)
 		if (!strcmp(n->what, "file"))
 			text_file(n);
-		else
-			printf("  %s\n", n->what);
-	}
 }
 
 static void text_cost(enum lu_direction d, const struct lu_node *total)
@@ -120,6 +113,10 @@ static void text_status(const struct lu_state *state)
 			printf("%s: no session\n", lu_direction_name[d]);
 		for (const struct lu_node *n = half->sessions.child; n; n = n->next)
 			text_session(d, n);
+		if (d == LU_INCOMING && lu_is_unread(state))
+			printf("%s: sessions that nobody has asked for yet; load iommufd and vfio-pci "
+			       "before\n",
+			       lu_direction_name[d]);
 		text_cost(d, &half->iommu);
 	}
 }
@@ -152,11 +149,11 @@ static json_object *json_file(const struct lu_node *file)
 
 static json_object *json_session(enum lu_direction d, const struct lu_node *session)
 {
-	const char *flag = d == LU_OUTGOING ? "frozen" : "retrieved";
 	json_object *o = json_object_new_object(), *files = json_object_new_array();
 
 	out_json_str(o, "name", lu_word(session, "name") ?: "?");
-	out_json_bool(o, flag, lu_number(session, flag));
+	if (d == LU_INCOMING)
+		out_json_bool(o, "retrieved", lu_number(session, "retrieved"));
 	for (const struct lu_node *n = session->child; n; n = n->next)
 		if (!strcmp(n->what, "file"))
 			json_object_array_add(files, json_file(n));
@@ -175,6 +172,8 @@ static json_object *json_half(const struct lu_state *state, enum lu_direction d)
 		if (!strcmp(n->what, "session"))
 			json_object_array_add(sessions, json_session(d, n));
 	json_object_object_add(o, "sessions", sessions);
+	if (d == LU_INCOMING)
+		out_json_bool(o, "unread", lu_is_unread(state));
 	for (size_t i = 0; i < sizeof(total) / sizeof(total[0]); i++)
 		out_json_u64(o, total[i], lu_number(&half->iommu, total[i]));
 	return o;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <errno.h>
+#include <linux/vfio.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,6 +300,14 @@ static const char *device_name(const struct proc_file *file)
 	return slash ? slash + 1 : "?";
 }
 
+/* A descriptor that is not bound knows nothing of its device, though another one may be. */
+static bool is_bound(const struct proc_file *file)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	return !ioctl(file->fd, VFIO_DEVICE_GET_INFO, &info);
+}
+
 /* Why preserving a device that is bound says no. */
 static bool add_device_errno(struct plan_item *item, int err)
 {
@@ -401,7 +410,7 @@ static bool plan_device(struct plan *plan, const struct proc_file *file,
 	if (is_of_group(plan, file))
 		return add_simple(&item->problems, "group", ENOENT, "it is open by its group",
 				  "open its own character device, /dev/vfio/devices/vfioN");
-	f = find_device(checks, item->name, &item->iommufd);
+	f = is_bound(file) ? find_device(checks, item->name, &item->iommufd) : NULL;
 	if (!f)
 		return add_simple(&item->problems, "not-bound", EINVAL,
 				  "it is not bound to an iommufd of this process",

@@ -62,6 +62,13 @@ int lu_session_retrieve(const char *name)
 	return err ?: cmd.fd;
 }
 
+int lu_session_read_incoming(void)
+{
+	int fd = open_device();
+
+	return fd < 0 ? fd : close(fd);
+}
+
 bool lu_session_is(int fd, const char *name)
 {
 	struct liveupdate_session_get_name cmd = { .size = sizeof(cmd) };

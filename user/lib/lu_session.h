@@ -16,6 +16,9 @@ bool lu_session_name_fits(const char *name);
 int lu_session_create(const char *name);
 int lu_session_retrieve(const char *name);
 
+/* Has the kernel read the sessions that came from the last one. */
+int lu_session_read_incoming(void);
+
 /* Is @fd a session of this name? */
 bool lu_session_is(int fd, const char *name);
 

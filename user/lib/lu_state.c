@@ -41,6 +41,20 @@ __u64 lu_number(const struct lu_node *node, const char *key)
 	return value ? strtoull(value, NULL, 0) : 0;
 }
 
+bool lu_is_unread(const struct lu_state *state)
+{
+	const struct lu_node *n = state->half[LU_INCOMING].sessions.child;
+
+	while (n && strcmp(n->what, "unread"))
+		n = n->next;
+	return n;
+}
+
+bool lu_is_damaged(const struct lu_node *node)
+{
+	return !strncmp(node->what, "damaged", 7) || !strncmp(node->what, "unreadable", 10);
+}
+
 const struct lu_node *lu_find_session(const struct lu_state *state, enum lu_direction direction,
 				      const char *name)
 {
@@ -100,6 +114,24 @@ static void add_child(struct lu_node *parent, struct lu_node *node)
 	*end = node;
 }
 
+/* Of a name, the kernel writes some characters as a backslash and three octal digits. */
+static const char *unescape(char *text)
+{
+	unsigned int c;
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		if (*from == '\\' && sscanf(from + 1, "%3o", &c) == 1) {
+			*to = c;
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = 0;
+	return text;
+}
+
 /* Takes the words of the rest of a line. A name is last and may have blanks in it. */
 static void parse_words(struct lu_node *node, char *rest)
 {
@@ -107,7 +139,8 @@ static void parse_words(struct lu_node *node, char *rest)
 
 	while (rest && node->nr_words < LU_MAX_WORDS) {
 		if (!strncmp(rest, "name=", 5)) {
-			node->words[node->nr_words++] = (struct lu_word){ "name", rest + 5 };
+			node->words[node->nr_words++] = (struct lu_word){ "name",
+									  unescape(rest + 5) };
 			return;
 		}
 		word = strsep(&rest, " ");

@@ -61,6 +61,15 @@ const char *lu_word(const struct lu_node *node, const char *key);
 /* The value of @key as a number, 0 if there is none. */
 __u64 lu_number(const struct lu_node *node, const char *key);
 
+/*
+ * Did sessions come that nobody has looked for yet? The kernel reads them when /dev/liveupdate is
+ * opened for the first time, and needs all that knows their files by then.
+ */
+bool lu_is_unread(const struct lu_state *state);
+
+/* Does this line stand for something that could not be read? */
+bool lu_is_damaged(const struct lu_node *node);
+
 /* The session of this name, or NULL. */
 const struct lu_node *lu_find_session(const struct lu_state *state, enum lu_direction direction,
 				      const char *name);

@@ -58,6 +58,14 @@ static bool has_other_driver(const char *sysfs)
 	return !is_no_pci(sysfs) && strcmp(driver, "vfio-pci");
 }
 
+bool vfio_pci_has_device(const char *name)
+{
+	char sysfs[PATH_MAX];
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/bus/pci/devices/%s", name);
+	return !has_other_driver(sysfs) && !is_no_pci(sysfs);
+}
+
 static bool has_company(const char *sysfs)
 {
 	char path[PATH_MAX];

@@ -17,6 +17,9 @@ struct vfio_pci_rule {
 /* Ends with one whose kind is NULL. @sysfs is the device's folder. */
 extern const struct vfio_pci_rule vfio_pci_rules[];
 
+/* Is vfio-pci the driver of the device with this name, such as 0000:00:04.0? */
+bool vfio_pci_has_device(const char *name);
+
 /* The path of a device's group; false if it has none. */
 bool vfio_pci_group(const char *sysfs, char path[64]);
 
