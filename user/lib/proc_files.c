@@ -46,8 +46,8 @@ static bool begins(const char *text, const char *with)
 	return !strncmp(text, with, strlen(with));
 }
 
-/* What a descriptor is, by what /proc says; false if it is none of ours. */
-static bool recognize(pid_t pid, int fd, struct proc_file *f)
+/* What a descriptor is: 1 known, 0 none of ours or closed meanwhile, or a negative errno. */
+static int recognize(pid_t pid, int fd, struct proc_file *f)
 {
 	char path[64];
 	ssize_t length;
@@ -55,7 +55,7 @@ static bool recognize(pid_t pid, int fd, struct proc_file *f)
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
 	length = readlink(path, f->link, sizeof(f->link) - 1);
 	if (length < 0)
-		return false;
+		return errno == ENOENT ? 0 : -errno;
 	f->link[length] = 0;
 	if (begins(f->link, "/memfd:"))
 		f->kind = PROC_MEMFD;
@@ -67,10 +67,10 @@ static bool recognize(pid_t pid, int fd, struct proc_file *f)
 	else if (begins(f->link, "/dev/vfio/"))
 		f->kind = PROC_GROUP;
 	else
-		return false;
+		return 0;
 	if (f->kind == PROC_DEVICE)
 		read_device(pid, fd, f->device);
-	return true;
+	return 1;
 }
 
 /* Each memfd has an inode of its own, while all of /dev/iommu share one. */
@@ -116,10 +116,11 @@ static int add(struct proc_files *files, struct proc_file *f)
 static int take(pid_t pid, int fd, struct proc_files *files)
 {
 	struct proc_file f = { .fds = { fd }, .nr_fds = 1 };
+	int known = recognize(pid, fd, &f);
 	struct stat st;
 
-	if (!recognize(pid, fd, &f))
-		return 0;
+	if (known <= 0)
+		return known;
 	f.fd = fds_of_process(pid, fd);
 	if (f.fd == -EBADF)
 		return 0;
