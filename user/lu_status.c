@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* iox lu status, iox lu inspect: what is preserved for the next kernel, and what came from the last one. */
+/* iox lu status, iox lu inspect: what goes to the next kernel, and what came from the last one. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,9 +114,8 @@ static void text_status(const struct lu_state *state)
 		for (const struct lu_node *n = half->sessions.child; n; n = n->next)
 			text_session(d, n);
 		if (d == LU_INCOMING && lu_is_unread(state))
-			printf("%s: sessions that nobody has asked for yet; load iommufd and vfio-pci "
-			       "before\n",
-			       lu_direction_name[d]);
+			puts("incoming: sessions that nobody has asked for yet; load iommufd and "
+			     "vfio-pci before");
 		text_cost(d, &half->iommu);
 	}
 }
