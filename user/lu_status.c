@@ -88,13 +88,13 @@ static void text_cost(enum lu_direction d, const struct lu_node *total)
 	__u64 tables = lu_number(total, "tables"), tables_ns = lu_number(total, "domains_ns");
 	__u64 devices = lu_number(total, "devices"), devices_ns = lu_number(total, "devices_ns");
 	__u64 domains = lu_number(total, "domains"), owned = lu_number(total, "owned_ns");
-	const char *done = d == LU_OUTGOING ? "preserved" : "restored";
+	const char *done = d == LU_OUTGOING ? "preserved so far" : "restored";
 	char all[OUT_NS_LEN], each[OUT_NS_LEN];
 
-	if (domains)
+	if (tables)
 		printf("%s: %llu domain%s of %llu page table page%s %s in %s, %s a page\n",
 		       lu_direction_name[d], domains, plural(domains), tables, plural(tables), done,
-		       out_ns(all, tables_ns), out_ns(each, tables ? tables_ns / tables : 0));
+		       out_ns(all, tables_ns), out_ns(each, tables_ns / tables));
 	if (devices)
 		printf("%s: %llu device%s %s in %s, %s a device\n", lu_direction_name[d], devices,
 		       plural(devices), done, out_ns(all, devices_ns),

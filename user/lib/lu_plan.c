@@ -478,6 +478,20 @@ static bool plan_groups(struct plan *plan)
 
 /* --- all ------------------------------------------------------------------ */
 
+/* iommufd can stand in for vfio's container; then that is an iommufd to live update, too. */
+static void recognize_containers(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->files.nr; i++) {
+		struct iox_lu_check check = { .size = sizeof(check) };
+		struct proc_file *file = &plan->files.list[i];
+
+		if (file->kind != PROC_GROUP || strcmp(file->link, "/dev/vfio/vfio"))
+			continue;
+		if (!ioctl(file->fd, IOX_LU_CHECK, &check) || errno == EMSGSIZE)
+			file->kind = PROC_IOMMUFD;
+	}
+}
+
 static bool ask_iommufds(const struct plan *plan, struct checks *checks)
 {
 	checks->nr = 0;
@@ -519,6 +533,7 @@ bool plan_make(pid_t pid, struct plan *plan)
 	*plan = (struct plan){};
 	if (!lu_is_on() || !proc_files_read(pid, &plan->files))
 		return false;
+	recognize_containers(plan);
 	ok = ask_iommufds(plan, &checks) && put_in_order(plan, &checks);
 	for (size_t i = 0; i < checks.nr; i++)
 		free(checks.list[i].findings.list);

@@ -214,7 +214,7 @@ static bool parse_sessions(struct lu_state *state, char *text)
 
 static bool add_iommu_line(struct lu_half *half, char *rest)
 {
-	const char *space = strchrnul(rest, ' ');
+	const char *space = strchrnul(rest, ' '), *what;
 	struct lu_node *node;
 
 	/* The totals have no word before the first number. */
@@ -222,7 +222,8 @@ static bool add_iommu_line(struct lu_half *half, char *rest)
 		parse_words(&half->iommu, rest);
 		return true;
 	}
-	node = new_node(strsep(&rest, " "), rest);
+	what = strsep(&rest, " ");
+	node = new_node(what, rest);
 	if (!node)
 		return false;
 	add_child(&half->iommu, node);
