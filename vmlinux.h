@@ -48567,6 +48567,7 @@ struct iommu_liveupdate_ops {
 	u64 hw_type;
 	u64 (*hw_token)(struct iommu_device *);
 	bool (*can_preserve)(struct iommu_domain *);
+	int (*can_preserve_device)(struct device *, struct iommu_domain *);
 	int (*preserve_device)(struct device *, struct iommu_domain *);
 	void (*unpreserve_device)(struct device *, struct iommu_domain *);
 	struct iommu_domain * (*restore_domain)(struct device *, const struct iommu_domain_ser *, long unsigned int *);
@@ -53111,6 +53112,7 @@ struct liveupdate_file_ops {
 	bool (*can_finish)(struct liveupdate_file_op_args *);
 	void (*finish)(struct liveupdate_file_op_args *);
 	long unsigned int (*get_id)(struct file *);
+	void (*show)(struct liveupdate_file_op_args *, struct seq_file *, const char *);
 	struct module *owner;
 };
 

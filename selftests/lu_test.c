@@ -160,7 +160,7 @@ TEST_F(session, plan_finds_a_huge_memfd)
 	ASSERT_LE(0, memfd);
 	ASSERT_EQ(0, ftruncate(memfd, HUGE_PAGE));
 	ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
-	if (!buffer_hugetlb_pool(1))
+	if (!buffer_hugetlb_pool(2))
 		SKIP(return, "no huge page to be had");
 	must(ioas_map_memfd(self->fd, self->ioas, memfd, HUGE_PAGE, AT + HUGE_PAGE));
 	EXPECT_OBSTACLE("iommufd", "hugetlb EOPNOTSUPP");

@@ -102,7 +102,10 @@ static inline json_object *json_find(json_object *array, const char *key, const 
 	for (size_t i = 0; i < nr; i++) {
 		json_object *entry = json_object_array_get_idx(array, i);
 
-		if (!strcmp(json_string(entry, key), value))
+		json_object *member;
+
+		if (json_object_object_get_ex(entry, key, &member) &&
+		    !strcmp(json_object_get_string(member) ?: "", value))
 			return entry;
 	}
 	return NULL;

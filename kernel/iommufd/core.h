@@ -529,8 +529,16 @@ void iommufd_hwpt_lu_unmark(struct iommufd_hwpt *hwpt);
 bool iommufd_hwpt_awaits_device(struct iommufd_ctx *ictx, u32 id);
 int iommufd_liveupdate_init(void);
 void iommufd_liveupdate_exit(void);
+
+/* lu_check.c */
+int iommufd_lu_check(struct iommufd_ucmd *ucmd);
 #else
 static inline int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int iommufd_lu_check(struct iommufd_ucmd *ucmd)
 {
 	return -EOPNOTSUPP;
 }

@@ -12,17 +12,16 @@
  * truncation before it was sealed. Those do not survive, so each folio is looked
  * at. Once the memfd is preserved, it loses no more.
  */
-#include <linux/fcntl.h>
+#include <linux/file.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/iommufd_liveupdate.h>
 #include <linux/io.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
-/* It does not include what it needs. */
-#include <linux/memfd.h>
 #include <uapi/linux/iox.h>
 
 #include "core.h"
+#include "lu_check.h"
 #include "lu_restore.h"
 #include "lu_ser.h"
 
@@ -140,46 +139,6 @@ int iommufd_hwpt_lu_mark(struct iommufd_ucmd *ucmd)
 
 /* --- Preserving ------------------------------------------------------------- */
 
-/* A memfd's folios, compared with what has been pinned of it */
-struct owned {
-	struct address_space *mapping;
-	pgoff_t index;
-};
-
-static int check_run(void *arg, unsigned long pfn, unsigned long npages)
-{
-	struct owned *owned = arg;
-	unsigned long part, skip;
-
-	for (; npages; npages -= part, pfn += part) {
-		struct folio *folio = pfn_folio(pfn);
-
-		skip = pfn - folio_pfn(folio);
-		part = min(npages, folio_nr_pages(folio) - skip);
-		if (READ_ONCE(folio->mapping) != owned->mapping ||
-		    folio->index + skip != owned->index)
-			return -ESTALE;
-		owned->index += part;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* Is everything that an area maps still the file's? */
-static int check_owned(const struct iommufd_area *area)
-{
-	unsigned long first = area->start >> PAGE_SHIFT;
-	unsigned long last =
-		(area->start + (iommufd_area_length(area) - 1)) >> PAGE_SHIFT;
-	struct iommufd_pages *pages = area->pages;
-	struct owned owned = {
-		.mapping = pages->file->f_mapping,
-		.index = (pages->base >> PAGE_SHIFT) + first,
-	};
-
-	return iommufd_pages_for_each_run(pages, first, last, check_run, &owned);
-}
-
 /**
  * struct preserve - a file on its way into a session
  * @session: where to
@@ -196,15 +155,10 @@ struct preserve {
 
 static int find_memfd(struct preserve *preserve, struct file *file)
 {
-	int seals, rc;
+	int rc;
 
 	if (file == preserve->file)
 		return 0;
-	seals = memfd_get_seals(file);
-	if (seals < 0)
-		return -EOPNOTSUPP;
-	if (!(seals & F_SEAL_SHRINK))
-		return -EINVAL;
 	rc = liveupdate_get_token_outgoing(preserve->session, file,
 					   &preserve->token);
 	if (!rc)
@@ -225,11 +179,11 @@ static int preserve_area(struct preserve *preserve,
 	};
 	int rc;
 
-	if (pages->backing != IOX_BACKING_FILE)
-		return -EOPNOTSUPP;
-	rc = find_memfd(preserve, pages->file);
+	rc = lu_finding_errno(lu_memory_kind(pages));
 	if (!rc)
-		rc = check_owned(area);
+		rc = find_memfd(preserve, pages->file);
+	if (!rc && !lu_area_is_whole(area))
+		rc = lu_finding_errno(IOX_LU_FINDING_LOST);
 	if (rc)
 		return rc;
 	ser.file_token = preserve->token;
@@ -467,6 +421,7 @@ static const struct liveupdate_file_ops lu_file_ops = {
 	.freeze = lu_freeze,
 	.retrieve = lu_retrieve,
 	.finish = lu_finish,
+	.show = lu_show,
 	.owner = THIS_MODULE,
 };
 

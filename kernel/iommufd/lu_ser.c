@@ -240,6 +240,27 @@ static bool records_are_sound(const struct lu_records *records)
 }
 
 /**
+ * lu_copy - copy records that are to be believed
+ * @ser: of this kernel, or checked
+ * @records: filled in; to be given to lu_records_free()
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int lu_copy(const struct iommufd_ser *ser, struct lu_records *records)
+{
+	*records = (struct lu_records){
+		.hwpts = copy_list(&ser->hwpts, sizeof(*records->hwpts)),
+		.areas = copy_list(&ser->areas, sizeof(*records->areas)),
+		.nr_hwpts = ser->hwpts.nr,
+		.nr_areas = ser->areas.nr,
+	};
+	if (records->hwpts && records->areas)
+		return 0;
+	lu_records_free(records);
+	return -ENOMEM;
+}
+
+/**
  * lu_read - check and copy what the previous kernel wrote
  * @phys: what it left as the file's data
  * @records: filled in; to be given to lu_records_free()
@@ -249,22 +270,15 @@ static bool records_are_sound(const struct lu_records *records)
 int lu_read(u64 phys, struct lu_records *records)
 {
 	const struct iommufd_ser *ser = checked_ser(phys);
-	int rc = 0;
+	int rc;
 
 	if (!ser)
 		return -EINVAL;
-	*records = (struct lu_records){
-		.hwpts = copy_list(&ser->hwpts, sizeof(*records->hwpts)),
-		.areas = copy_list(&ser->areas, sizeof(*records->areas)),
-		.nr_hwpts = ser->hwpts.nr,
-		.nr_areas = ser->areas.nr,
-	};
-	if (!records->hwpts || !records->areas)
-		rc = -ENOMEM;
-	else if (!records_are_sound(records))
-		rc = -EINVAL;
-	if (rc)
+	rc = lu_copy(ser, records);
+	if (!rc && !records_are_sound(records)) {
 		lu_records_free(records);
+		rc = -EINVAL;
+	}
 	return rc;
 }
 

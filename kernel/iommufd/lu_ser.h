@@ -8,6 +8,9 @@
 
 #include <linux/kho/abi/iommufd.h>
 
+struct liveupdate_file_op_args;
+struct seq_file;
+
 /**
  * struct lu_list - a list of pages with records, as it grows
  * @list: where it begins, in the file's own page
@@ -51,9 +54,14 @@ int lu_list_add(struct lu_list *list, const void *record);
 void lu_seal(struct iommufd_ser *ser);
 void lu_unpreserve(struct iommufd_ser *ser);
 
+int lu_copy(const struct iommufd_ser *ser, struct lu_records *records);
 int lu_read(u64 phys, struct lu_records *records);
 void lu_records_free(struct lu_records *records);
 void lu_restore_free(u64 phys);
+
+/* lu_show.c */
+void lu_show(struct liveupdate_file_op_args *args, struct seq_file *m,
+	     const char *direction);
 
 /* lu_selftest.c */
 #if defined(CONFIG_IOMMUFD_TEST)

@@ -101,6 +101,7 @@ union ucmd_buffer {
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
 	struct iommu_hwpt_lu_mark_preserve lu_mark;
+	struct iox_lu_check lu_check;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
@@ -176,6 +177,8 @@ static const struct ioctl_entry ioctls[] = {
 	      struct iommu_viommu_alloc, out_viommu_id),
 	ENTRY(IOMMU_HWPT_LU_MARK_PRESERVE, iommufd_hwpt_lu_mark,
 	      struct iommu_hwpt_lu_mark_preserve, __reserved),
+	ENTRY(IOX_LU_CHECK, iommufd_lu_check, struct iox_lu_check,
+	      findings_uptr),
 #ifdef CONFIG_IOMMUFD_TEST
 	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
 #endif

@@ -181,6 +181,16 @@ static void put_liveupdate(struct intel_iommu *iommu)
 	iommu->liveupdate = NULL;
 }
 
+/* Page requests go to a queue in memory of this kernel. */
+static int intel_can_preserve_device(struct device *dev, struct iommu_domain *domain)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	if (info->pri_enabled || info->iommu->copied_tables || info->domain != to_dmar_domain(domain))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
 static int intel_preserve_device(struct device *dev, struct iommu_domain *domain)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
@@ -188,10 +198,6 @@ static int intel_preserve_device(struct device *dev, struct iommu_domain *domain
 	struct intel_liveupdate *lu;
 	unsigned int index;
 	int ret;
-
-	/* Page requests go to a queue in memory of this kernel. */
-	if (info->pri_enabled || iommu->copied_tables || info->domain != to_dmar_domain(domain))
-		return -EOPNOTSUPP;
 
 	ret = get_liveupdate(iommu);
 	if (ret)
@@ -624,6 +630,7 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.hw_type = IOMMU_HW_SER_VTD,
 	.hw_token = intel_hw_token,
 	.can_preserve = intel_can_preserve,
+	.can_preserve_device = intel_can_preserve_device,
 	.preserve_device = intel_preserve_device,
 	.unpreserve_device = intel_unpreserve_device,
 	.restore_domain = intel_restore_domain,

@@ -151,6 +151,25 @@ err_del:
 }
 
 /**
+ * iommu_domain_can_preserve - Ask whether a domain's page table could be handed over to the next kernel
+ * @domain: The domain
+ *
+ * Return: 0, or -EOPNOTSUPP if this kind of domain cannot be restored.
+ */
+int iommu_domain_can_preserve(struct iommu_domain *domain)
+{
+	const struct iommu_liveupdate_ops *ops;
+
+	if (!iommupt_from_domain(domain) || domain->type != IOMMU_DOMAIN_UNMANAGED || !domain->owner)
+		return -EOPNOTSUPP;
+	ops = domain->owner->liveupdate_ops;
+	if (!ops || (ops->can_preserve && !ops->can_preserve(domain)))
+		return -EOPNOTSUPP;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(iommu_domain_can_preserve);
+
+/**
  * iommu_domain_preserve - Hand the page table of a domain over to the next kernel
  * @domain: A paging domain of a user's. It may not be mapped to or unmapped from until it is unpreserved.
  * @domain_phys: Set to the name of the domain for the next kernel
@@ -160,15 +179,10 @@ err_del:
  */
 int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_phys)
 {
-	struct pt_iommu *pt = iommupt_from_domain(domain);
-	const struct iommu_liveupdate_ops *ops;
+	int ret = iommu_domain_can_preserve(domain);
 
-	if (!pt || domain->type != IOMMU_DOMAIN_UNMANAGED || !domain->owner)
-		return -EOPNOTSUPP;
-	ops = domain->owner->liveupdate_ops;
-	if (!ops || (ops->can_preserve && !ops->can_preserve(domain)))
-		return -EOPNOTSUPP;
-
+	if (ret)
+		return ret;
 	guard(mutex)(&iommu_lu_outgoing_lock);
 	if (!outgoing)
 		return -ENOENT;
@@ -261,7 +275,9 @@ static int fill_device(struct device *dev, struct iommu_domain *domain, struct i
 	hw = hw_get(dev->iommu->iommu_dev, ops);
 	if (IS_ERR(hw))
 		return PTR_ERR(hw);
-	ret = ops->preserve_device(dev, domain);
+	ret = ops->can_preserve_device ? ops->can_preserve_device(dev, domain) : 0;
+	if (!ret)
+		ret = ops->preserve_device(dev, domain);
 	if (ret) {
 		hw_put(hw);
 		return ret;
@@ -327,6 +343,45 @@ static bool stays_in_place(struct pci_dev *pdev)
 	return !pci_for_each_dma_alias(pdev, alias_is_other, pdev);
 }
 
+static int can_preserve_locked(struct device *dev, void *arg)
+{
+	const struct iommu_liveupdate_ops *ops = dev_iommu_ops(dev)->liveupdate_ops;
+	const struct preserve_args *args = arg;
+
+	return ops->can_preserve_device ? ops->can_preserve_device(dev, args->domain) : 0;
+}
+
+static int check_device(struct device *dev, struct iommu_domain *domain)
+{
+	if (!dev_is_pci(dev) || !dev->iommu_group || !dev->iommu || !dev->iommu->iommu_dev)
+		return -EOPNOTSUPP;
+	if (!dev_iommu_ops(dev)->liveupdate_ops || domain->owner != dev_iommu_ops(dev) ||
+	    !stays_in_place(to_pci_dev(dev)))
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/**
+ * iommu_device_can_preserve - Ask what iommu_device_preserve() would say about a device
+ * @dev: A device
+ * @domain: What it is attached to, whether preserved or not
+ *
+ * Context: Takes the mutex of the device's group.
+ * Return: 0; -EBUSY if it is preserved already; or as iommu_device_preserve(), apart from want of memory.
+ */
+int iommu_device_can_preserve(struct device *dev, struct iommu_domain *domain)
+{
+	struct preserve_args args = { .domain = domain };
+	int ret = check_device(dev, domain);
+
+	if (ret)
+		return ret;
+	if (iommu_device_is_preserved(dev))
+		return -EBUSY;
+	return iommu_group_call_attached(dev, domain, can_preserve_locked, &args);
+}
+EXPORT_SYMBOL_GPL(iommu_device_can_preserve);
+
 /**
  * iommu_device_preserve - Let a device go on with its DMA while the kernel is replaced
  * @dev: A PCI device, alone in its group
@@ -345,15 +400,10 @@ static bool stays_in_place(struct pci_dev *pdev)
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain, u64 attachment_id, u64 *device_phys)
 {
 	struct preserve_args args = { .domain = domain, .attachment_id = attachment_id };
-	const struct iommu_liveupdate_ops *ops;
-	int ret;
+	int ret = check_device(dev, domain);
 
-	if (!dev_is_pci(dev) || !dev->iommu_group || !dev->iommu || !dev->iommu->iommu_dev)
-		return -EOPNOTSUPP;
-	ops = dev_iommu_ops(dev)->liveupdate_ops;
-	if (!ops || domain->owner != dev_iommu_ops(dev) || !stays_in_place(to_pci_dev(dev)))
-		return -EOPNOTSUPP;
-
+	if (ret)
+		return ret;
 	if (iommu_lu_test_attached(dev))
 		ret = device_preserve_locked(dev, &args);
 	else

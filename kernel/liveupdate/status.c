@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* /sys/kernel/debug/iommu_liveupdate: what is on its way, what came, and what both have cost; a line for each. */
+/*
+ * What is on its way and what came, a line for each:
+ *
+ *	/sys/kernel/debug/iommu_liveupdate	IOMMUs, domains and devices, and what they have cost
+ *	/sys/kernel/debug/liveupdate_sessions	sessions, their files, and what each handler says of those
+ */
 #include <linux/debugfs.h>
 #include <linux/init.h>
+#include <linux/liveupdate.h>
 #include <linux/seq_file.h>
 
 #include "liveupdate.h"
@@ -45,9 +51,17 @@ static int status_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(status);
 
+static int sessions_show(struct seq_file *m, void *v)
+{
+	liveupdate_show_sessions(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(sessions);
+
 static int __init status_init(void)
 {
 	debugfs_create_file("iommu_liveupdate", 0400, NULL, NULL, &status_fops);
+	debugfs_create_file("liveupdate_sessions", 0400, NULL, NULL, &sessions_fops);
 	return 0;
 }
 device_initcall(status_init);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/iox.h>
 #include <linux/liveupdate.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -119,4 +120,17 @@ int hwpt_find(int iommufd, __u64 token, __u32 *hwpt)
 {
 	*hwpt = 0;
 	return mark(iommufd, hwpt, token, IOX_LU_FIND);
+}
+
+int lu_check(int iommufd, struct iox_lu_finding *findings, __u32 *nr)
+{
+	struct iox_lu_check cmd = {
+		.size = sizeof(cmd),
+		.nr = *nr,
+		.findings_uptr = (uintptr_t)findings,
+	};
+	int err = xioctl(iommufd, IOX_LU_CHECK, &cmd);
+
+	*nr = cmd.nr;
+	return err;
 }

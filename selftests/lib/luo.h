@@ -39,4 +39,11 @@ int hwpt_unmark(int iommufd, __u32 hwpt);
 /* *@hwpt becomes the HWPT that is marked with @token. */
 int hwpt_find(int iommufd, __u64 token, __u32 *hwpt);
 
+/*
+ * What a session would say to the iommufd; *@nr is the room in @findings before,
+ * and how many there are after.
+ */
+struct iox_lu_finding;
+int lu_check(int iommufd, struct iox_lu_finding *findings, __u32 *nr);
+
 #endif

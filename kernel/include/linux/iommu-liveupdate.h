@@ -36,8 +36,8 @@ struct iommu_restored_info {
  * @hw_type:           enum iommu_hw_type_ser
  * @hw_token:          By what the driver will know @iommu again in the next kernel.
  * @can_preserve:      Optional. Whether @restore_domain could bring this domain back just as it is.
- * @preserve_device:   Keep the tables that lead from the hardware's root to @domain for @dev. Says -EOPNOTSUPP to what
- *                     it cannot bring back just as it is.
+ * @can_preserve_device: Optional. -EOPNOTSUPP for what @attach_restored could not bring back just as it is.
+ * @preserve_device:   Keep the tables that lead from the hardware's root to @domain for @dev.
  * @unpreserve_device: Undo.
  * @restore_domain:    A domain for @dev with the page table of @ser in place of an empty one, checked as it
  *                     is read.
@@ -45,14 +45,15 @@ struct iommu_restored_info {
  *                     so; check that, change nothing.
  * @isolate:           Stop all translation for @dev: its record cannot be believed.
  *
- * All but @hw_token and @can_preserve may sleep. @preserve_device is called with the mutex of the device's group and that
- * of the outgoing state held, @unpreserve_device with the latter. The others are called from within
+ * All but @hw_token and those that ask may sleep. @can_preserve_device is called with the mutex of the device's group
+ * held, @preserve_device with that of the outgoing state too, @unpreserve_device with the latter. The others are called from within
  * iommu_probe_device(), with the mutex of the group and that of the incoming state held.
  */
 struct iommu_liveupdate_ops {
 	u64 hw_type;
 	u64 (*hw_token)(struct iommu_device *iommu);
 	bool (*can_preserve)(struct iommu_domain *domain);
+	int (*can_preserve_device)(struct device *dev, struct iommu_domain *domain);
 	int (*preserve_device)(struct device *dev, struct iommu_domain *domain);
 	void (*unpreserve_device)(struct device *dev, struct iommu_domain *domain);
 	struct iommu_domain *(*restore_domain)(struct device *dev, const struct iommu_domain_ser *ser,
@@ -66,9 +67,11 @@ struct iommu_liveupdate_ops {
 int iommu_liveupdate_register_flb(struct liveupdate_file_handler *fh);
 void iommu_liveupdate_unregister_flb(struct liveupdate_file_handler *fh);
 
+int iommu_domain_can_preserve(struct iommu_domain *domain);
 int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_phys);
 void iommu_domain_unpreserve(struct iommu_domain *domain);
 unsigned int iommu_domain_preserved_devices(struct iommu_domain *domain);
+int iommu_device_can_preserve(struct device *dev, struct iommu_domain *domain);
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain, u64 attachment_id, u64 *device_phys);
 void iommu_device_unpreserve(struct device *dev);
 bool iommu_device_is_preserved(struct device *dev);
@@ -99,6 +102,11 @@ static inline void iommu_liveupdate_unregister_flb(struct liveupdate_file_handle
 {
 }
 
+static inline int iommu_domain_can_preserve(struct iommu_domain *domain)
+{
+	return -EOPNOTSUPP;
+}
+
 static inline int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_phys)
 {
 	return -EOPNOTSUPP;
@@ -111,6 +119,11 @@ static inline void iommu_domain_unpreserve(struct iommu_domain *domain)
 static inline unsigned int iommu_domain_preserved_devices(struct iommu_domain *domain)
 {
 	return 0;
+}
+
+static inline int iommu_device_can_preserve(struct device *dev, struct iommu_domain *domain)
+{
+	return -EOPNOTSUPP;
 }
 
 static inline int iommu_device_preserve(struct device *dev, struct iommu_domain *domain, u64 attachment_id,

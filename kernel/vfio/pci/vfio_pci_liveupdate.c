@@ -22,6 +22,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>
+#include <linux/seq_file.h>
 #include <linux/vfio_liveupdate.h>
 
 #include "vfio_pci_priv.h"
@@ -348,6 +349,26 @@ static void lu_finish(struct liveupdate_file_op_args *args)
 	kho_restore_free(ser);
 }
 
+static void lu_show(struct liveupdate_file_op_args *args, struct seq_file *m,
+		    const char *direction)
+{
+	const struct vfio_pci_ser *ser;
+
+	/* Of this kernel: not sealed yet, and to be believed. */
+	ser = args->file && !args->retrieve_status ?
+		      phys_to_virt(args->serialized_data) :
+		      checked_ser(args->serialized_data);
+	if (!ser) {
+		seq_printf(m, "%s unreadable:%d\n", direction, -EINVAL);
+		return;
+	}
+	seq_printf(m,
+		   "%s device %04x:%02x:%02x.%x vendor=%#06x device=%#06x iommufd=%#llx hwpt=%#llx\n",
+		   direction, ser->domain, PCI_BUS_NUM(ser->bdf),
+		   PCI_SLOT(ser->bdf), PCI_FUNC(ser->bdf), ser->vendor,
+		   ser->device, ser->iommufd_token, ser->hwpt_token);
+}
+
 static const struct liveupdate_file_ops lu_file_ops = {
 	.can_preserve = lu_can_preserve,
 	.preserve = lu_preserve,
@@ -355,6 +376,7 @@ static const struct liveupdate_file_ops lu_file_ops = {
 	.freeze = lu_freeze,
 	.retrieve = lu_retrieve,
 	.finish = lu_finish,
+	.show = lu_show,
 	.owner = THIS_MODULE,
 };
 

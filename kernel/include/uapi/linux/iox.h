@@ -13,6 +13,7 @@
 enum {
 	IOX_CMD_BASE = 0xc0,
 	IOX_CMD_HWPT_LU_MARK_PRESERVE = IOX_CMD_BASE,
+	IOX_CMD_LU_CHECK = IOX_CMD_BASE + 1,
 };
 
 /**
@@ -55,5 +56,86 @@ struct iommu_hwpt_lu_mark_preserve {
 	__u32 __reserved;
 };
 #define IOMMU_HWPT_LU_MARK_PRESERVE _IO(IOMMUFD_TYPE, IOX_CMD_HWPT_LU_MARK_PRESERVE)
+
+/**
+ * enum iox_lu_finding_kind - What struct iox_lu_finding is about
+ * @IOX_LU_FINDING_NO_MARK: No HWPT is marked
+ * @IOX_LU_FINDING_PRESERVED: A session has preserved the file already
+ * @IOX_LU_FINDING_HWPT: A marked HWPT, with all that it maps
+ * @IOX_LU_FINDING_MEMFD: Memory of a memfd, which has to be in the session before
+ * @IOX_LU_FINDING_USER_MEMORY: Memory of a process
+ * @IOX_LU_FINDING_DMABUF: Memory of another driver
+ * @IOX_LU_FINDING_NO_MEMFD: Memory of a file that is no memfd
+ * @IOX_LU_FINDING_HUGETLB: Memory of hugetlbfs, which no session takes
+ * @IOX_LU_FINDING_UNSEALED: Memory of a memfd that is not sealed against shrinking
+ * @IOX_LU_FINDING_LOST: Memory that its memfd has lost, to a hole or a truncation
+ * @IOX_LU_FINDING_NO_DEVICE: A marked HWPT to which no device is attached. The kernel will not go then
+ * @IOX_LU_FINDING_DEVICE: A device that is bound to this file
+ */
+enum iox_lu_finding_kind {
+	IOX_LU_FINDING_NO_MARK = 1,
+	IOX_LU_FINDING_PRESERVED = 2,
+	IOX_LU_FINDING_HWPT = 3,
+	IOX_LU_FINDING_MEMFD = 4,
+	IOX_LU_FINDING_USER_MEMORY = 5,
+	IOX_LU_FINDING_DMABUF = 6,
+	IOX_LU_FINDING_NO_MEMFD = 7,
+	IOX_LU_FINDING_UNSEALED = 8,
+	IOX_LU_FINDING_LOST = 9,
+	IOX_LU_FINDING_NO_DEVICE = 10,
+	IOX_LU_FINDING_DEVICE = 11,
+	IOX_LU_FINDING_HUGETLB = 12,
+};
+
+/**
+ * struct iox_lu_finding - One thing that matters for a live update
+ * @kind: enum iox_lu_finding_kind
+ * @err: 0 if it is in nobody's way; else the negative errno that preserving it would end with
+ * @hwpt_id: Which HWPT it belongs to; that a device is attached to; 0 for none
+ * @__reserved: 0
+ * @token: Of a marked HWPT
+ * @ino: Of the file that is mapped: as stat(2) has it
+ * @dev: Of the file that is mapped: as stat(2) has it
+ * @iova: Where the first area is mapped
+ * @areas: How many areas there are of the kind
+ * @bytes: How many bytes they map
+ * @name: Of the device, such as 0000:00:04.0, or of the file that is mapped; cut if it is too long
+ */
+struct iox_lu_finding {
+	__u32 kind;
+	__s32 err;
+	__u32 hwpt_id;
+	__u32 __reserved;
+	__aligned_u64 token;
+	__aligned_u64 ino;
+	__aligned_u64 dev;
+	__aligned_u64 iova;
+	__aligned_u64 areas;
+	__aligned_u64 bytes;
+	char name[32];
+};
+
+/**
+ * struct iox_lu_check - ioctl(IOX_LU_CHECK)
+ * @size: sizeof(struct iox_lu_check)
+ * @flags: Must be 0
+ * @nr: In: for how many findings there is room. Out: how many there are
+ * @__reserved: Must be 0
+ * @findings_uptr: Array of struct iox_lu_finding
+ *
+ * Ask what a session would say if it preserved this file and the devices that are bound to it now. Nothing is changed.
+ * What is mapped one after the other and differs in nothing but its place is one finding.
+ *
+ * Return: 0; -EMSGSIZE there are more findings than room: as many as fit are there; -EOPNOTSUPP an unknown flag, or a
+ * kernel without live update; -ENOMEM.
+ */
+struct iox_lu_check {
+	__u32 size;
+	__u32 flags;
+	__u32 nr;
+	__u32 __reserved;
+	__aligned_u64 findings_uptr;
+};
+#define IOX_LU_CHECK _IO(IOMMUFD_TYPE, IOX_CMD_LU_CHECK)
 
 #endif /* _UAPI_LINUX_IOX_H */
