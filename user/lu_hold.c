@@ -27,6 +27,7 @@ struct file {
 	char *value;		/* what was behind the "=", or NULL */
 	char name[256];		/* for a command or a service manager */
 	int fd;
+	bool stored;		/* it came from the service manager's store */
 };
 
 struct options {
@@ -350,7 +351,7 @@ static int hold_outgoing(struct hold *h)
 {
 	if (!open_session(h) || !preserve_all(h))
 		return IOX_FAILED;
-	if (h->opt->store && !store(SESSION_NAME, h->session))
+	if (h->opt->store && !h->stored && !store(SESSION_NAME, h->session))
 		return IOX_FAILED;
 	printf("session %s: %d file%s preserved\n", h->opt->name, h->nr, h->nr == 1 ? "" : "s");
 	return hold(h, "is closed: nothing of it is preserved any more");
@@ -455,6 +456,15 @@ static bool choose_files(struct hold *h)
 	return ok;
 }
 
+/* One that the service manager has kept, with the session. */
+static int find_stored_file(const struct hold *h, const char *name)
+{
+	for (int i = 0; h->stored && i < h->passed.nr; i++)
+		if (!strcmp(h->passed.names[i], name))
+			return SD_LISTEN_FDS_START + i;
+	return -1;
+}
+
 static void retrieve_files(struct hold *h)
 {
 	int nr = 0;
@@ -462,7 +472,10 @@ static void retrieve_files(struct hold *h)
 	for (int i = 0; i < h->nr; i++) {
 		struct file f = h->files[i];
 
-		f.fd = lu_session_get_file(h->session, f.token);
+		f.fd = find_stored_file(h, f.name);
+		f.stored = f.fd >= 0;
+		if (!f.stored)
+			f.fd = lu_session_get_file(h->session, f.token);
 		if (f.fd >= 0)
 			h->files[nr++] = f;
 		else
@@ -484,13 +497,14 @@ static void finish(struct hold *h)
 	h->session = -1;
 }
 
-/* What cannot be stored is held all the same. */
+/* What is not there yet; what cannot be stored is held all the same. */
 static void store_files(const struct hold *h)
 {
-	if (h->session >= 0)
+	if (h->session >= 0 && !h->stored)
 		store(SESSION_NAME, h->session);
 	for (int i = 0; i < h->nr; i++)
-		store(h->files[i].name, h->files[i].fd);
+		if (!h->files[i].stored)
+			store(h->files[i].name, h->files[i].fd);
 }
 
 static int run_command(struct hold *h)
@@ -530,6 +544,7 @@ static bool take_stored_files(struct hold *h)
 		struct file *f = &h->files[h->nr];
 
 		f->fd = SD_LISTEN_FDS_START + h->nr;
+		f->stored = true;
 		snprintf(f->name, sizeof(f->name), "%s", h->passed.names[h->nr]);
 	}
 	return true;

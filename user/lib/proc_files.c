@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,8 @@ static int recognize(pid_t pid, int fd, struct proc_file *f)
 	if (length < 0)
 		return errno == ENOENT ? 0 : -errno;
 	f->link[length] = 0;
-	if (begins(f->link, "/memfd:"))
+	/* The second is one that came over a live update. */
+	if (begins(f->link, "/memfd:") || !strcmp(f->link, "/ (deleted)"))
 		f->kind = PROC_MEMFD;
 	else if (!strcmp(f->link, "/dev/iommu") || !strcmp(f->link, "anon_inode:[iommufd]"))
 		f->kind = PROC_IOMMUFD;
@@ -126,6 +128,10 @@ static int take(pid_t pid, int fd, struct proc_files *files)
 		return 0;
 	if (f.fd < 0)
 		return f.fd;
+	if (f.kind == PROC_MEMFD && fcntl(f.fd, F_GET_SEALS) < 0) {
+		close(f.fd);
+		return 0;
+	}
 	if (!fstat(f.fd, &st)) {
 		f.dev = st.st_dev;
 		f.ino = st.st_ino;
