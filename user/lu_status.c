@@ -195,7 +195,7 @@ static void text_word(const struct lu_word *word)
 	if (!strcmp(word->key, "bytes") || !strcmp(word->key, "size"))
 		printf(" %s %s", word->key, out_bytes(buf, value));
 	else if (ends_with(word->key, "_ns"))
-		printf(" %.*s %s", (int)strlen(word->key) - 3, word->key, out_ns(buf, value));
+		printf(" %.*s in %s", (int)strlen(word->key) - 3, word->key, out_ns(buf, value));
 	else
 		printf(" %s %s", word->key, word->value);
 }
