@@ -117,6 +117,29 @@ TEST_F(session, plan_tells_what_an_hwpt_maps)
 	json_object_put(found);
 }
 
+/* More than are asked for at once: memfd and process take turns, so that no two are alike. */
+TEST_F(session, plan_has_room_for_many_findings)
+{
+	const int pairs = 100;
+	char *page = buffer_small(PAGE);
+	json_object *found;
+	int status;
+
+	for (int i = 0; i < pairs; i++) {
+		__u64 at = AT + (2 * i + 4) * SIZE;
+
+		must(ioas_map_memfd(self->fd, self->ioas, self->memfd, PAGE, at));
+		must(ioas_map_fixed(self->fd, self->ioas, page, PAGE, at + SIZE));
+	}
+	found = plan(&status);
+	EXPECT_EQ(1, status);
+	EXPECT_EQ(pairs, json_object_array_length(json_member(item(found, "iommufd"),
+							      "in_the_way")));
+	json_object_put(found);
+	must(ioas_unmap(self->fd, self->ioas, AT + 4 * SIZE, 2 * pairs * SIZE));
+	buffer_free(BUFFER_SMALL, page, PAGE);
+}
+
 TEST_F(session, plan_changes_nothing)
 {
 	EXPECT_CLEAR();

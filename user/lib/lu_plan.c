@@ -73,37 +73,33 @@ struct findings {
 	__u32 nr;
 };
 
-static int ask(int fd, struct findings *findings, __u32 room)
+/* Of more findings than there is room for, those that fit; @wanted is how many there are. */
+static int ask(int fd, struct findings *findings, __u32 room, __u32 *wanted)
 {
 	struct iox_lu_check check = { .size = sizeof(check), .nr = room };
+	int err;
 
 	free(findings->list);
 	findings->list = calloc(room, sizeof(*findings->list));
 	if (!findings->list)
 		return -ENOMEM;
 	check.findings_uptr = (uintptr_t)findings->list;
-	if (ioctl(fd, IOX_LU_CHECK, &check)) {
-		findings->nr = check.nr;
-		return -errno;
-	}
+	err = ioctl(fd, IOX_LU_CHECK, &check) ? -errno : 0;
+	*wanted = check.nr;
 	findings->nr = check.nr < room ? check.nr : room;
-	return 0;
+	return err;
 }
 
-/* What does not fit at last is left out: that much is not told by anything else. */
+/* The kernel has a limit, too: what is beyond it is left out. */
 static bool read_findings(const struct proc_file *file, struct findings *findings)
 {
 	__u32 room = 64;
-	int err = 0;
+	int err = -EMSGSIZE;
 
 	*findings = (struct findings){};
-	for (int i = 0; i < TRIES; i++) {
-		err = ask(file->fd, findings, room);
-		if (err != -EMSGSIZE)
-			break;
-		room = findings->nr;
-	}
-	if (!err)
+	for (int i = 0; i < TRIES && err == -EMSGSIZE; i++)
+		err = ask(file->fd, findings, room, &room);
+	if (!err || err == -EMSGSIZE)
 		return true;
 	if (err == -ENOTTY)
 		msg_error("this kernel's iommufd", "cannot be preserved",
