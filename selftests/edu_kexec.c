@@ -4,7 +4,10 @@
  * each kernel:
  *
  *	leave		starts the device, preserves it, and waits for the end
+ *	start		starts the device, and waits for somebody to preserve it
  *	carry-on	gets all back, uses it, preserves it as it is, and waits
+ *	adopt		in the last kernel, of "iox lu hold": uses what that has brought
+ *			back. Prints TAP
  *	CASE		in the last kernel: see cases[]. Prints TAP
  */
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "lib/buffer.h"
@@ -114,6 +118,19 @@ static void start_device(struct state *s)
 	need(dma(s, AT, 1), "dma");
 	buffer_fill(s->memory + FROM, PIECE, SEED_KEPT);
 	need(edu_copy(&s->edu, ALIAS_AT + KEPT, AT + FROM, PIECE), "dma");
+}
+
+/* A VMM that leaves preserving to others: all it does is to mark. */
+static void start(struct state *s)
+{
+	start_device(s);
+	need(hwpt_mark(s->fd, s->hwpt, HWPT_TOKEN), "mark");
+	need(dma(s, ALIAS_AT, 2), "dma");
+	printf("vmm %d memfd %d iommufd %d device %d\n", getpid(), s->memfd, s->fd,
+	       s->edu.fd);
+	fflush(stdout);
+	for (;;)
+		pause();
 }
 
 static void preserve(struct state *s)
@@ -234,6 +251,31 @@ static void get_device(struct state *s)
 	if (again >= 0)
 		close(again);
 	result(again < 0 ? again : 0, "the device's file is there for who asks again");
+}
+
+/* Files that this process was started with, under the names that iox gives them */
+static void adopt_files(struct state *s)
+{
+	struct {
+		const char *name;
+		int *fd;
+	} const wanted[] = {
+		{ "memfd-0x7", &s->memfd },
+		{ "iommufd-0x8", &s->fd },
+		{ "vfio-pci-0x9", &s->edu.fd },
+		{ "session", &s->session },
+	};
+	char **names;
+	int nr = sd_listen_fds_with_names(1, &names);
+
+	need(nr, "files");
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		for (int n = 0; n < nr; n++)
+			if (!strcmp(names[n], wanted[i].name))
+				*wanted[i].fd = SD_LISTEN_FDS_START + n;
+		result(*wanted[i].fd < 0 ? -ENOENT : 0, wanted[i].name);
+	}
+	result(expect(4, nr), "and no other file is passed");
 }
 
 static void get_all(struct state *s)
@@ -367,6 +409,29 @@ static void case_keep(struct state *s)
 	check_anew(s);
 }
 
+/* iox lu hold has brought everything back, and left the session with it. */
+static void case_adopt(struct state *s)
+{
+	__u32 ioas;
+
+	adopt_files(s);
+	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
+	need(map_memory(s), "mmap");
+	need(hwpt_find(s->fd, HWPT_TOKEN, &s->hwpt), "hwpt");
+	need(vfio_map_bar(s->edu.fd, VFIO_PCI_BAR0_REGION_INDEX, &s->edu.bar,
+			  &s->edu.bar_size), "bar");
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "what the device wrote before is in the memory");
+	result(check_master(s), "the device was never stopped");
+	result(dma(s, ALIAS_AT, 3), "DMA goes through the restored domain");
+	result(check_strangers(s), "nobody else opens the device");
+	result(replace(s, &ioas), "a new HWPT replaces the restored one");
+	result(iommufd_destroy(s->fd, s->hwpt), "the restored HWPT can go");
+	finish(s);
+	result(dma(s, NEW_AT, 4), "DMA goes on without the session");
+	close_all(s);
+}
+
 /* Nobody wants the files. */
 static void case_unused(struct state *s)
 {
@@ -470,6 +535,7 @@ static const struct {
 	const char *name;
 	void (*run)(struct state *s);
 } cases[] = {
+	{ "adopt", case_adopt },
 	{ "replace", case_replace },
 	{ "keep", case_keep },
 	{ "unused", case_unused },
@@ -512,14 +578,16 @@ static void run_case(struct state *s, const char *name)
 
 int main(int argc, char **argv)
 {
-	struct state s = { .session = -1, .memfd = -1, .fd = -1 };
+	struct state s = { .session = -1, .memfd = -1, .fd = -1, .edu.fd = -1 };
 
 	if (argc == 2 && !strcmp(argv[1], "leave"))
 		leave(&s);
+	if (argc == 2 && !strcmp(argv[1], "start"))
+		start(&s);
 	if (argc == 2 && !strcmp(argv[1], "carry-on"))
 		carry_on(&s);
 	if (argc == 2)
 		run_case(&s, argv[1]);
-	fprintf(stderr, "usage: iox-edu-kexec leave|carry-on|CASE\n");
+	fprintf(stderr, "usage: iox-edu-kexec leave|start|carry-on|CASE\n");
 	return 2;
 }

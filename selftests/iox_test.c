@@ -8,21 +8,17 @@
  * many maps, as many unmaps, and so many unmaps that fail.
  */
 #include <fcntl.h>
-#include <json-c/json.h>
-#include <libgen.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
 #include "lib/iommufd.h"
 #include "policy.h"
+#include "shell.h"
 #include "../include/iox/hist.h"
 
 #define AT 0x10000000ULL
-#define OUTPUT_SIZE (256 * 1024)
 
 /* --- a load to measure ---------------------------------------------------- */
 
@@ -63,7 +59,7 @@ FIXTURE(iox)
 
 FIXTURE_SETUP(iox)
 {
-	self->output = malloc(OUTPUT_SIZE);
+	self->output = malloc(SHELL_OUTPUT_SIZE);
 	ASSERT_NE(NULL, self->output);
 	self->json = NULL;
 	ASSERT_LE(0, close(iommufd_open()));
@@ -75,63 +71,10 @@ FIXTURE_TEARDOWN(iox)
 	free(self->output);
 }
 
-/* Runs a shell command, which finds $IOX, $SELF and the folder $BUILD in its environment. */
-static int run(char *output, const char *command)
-{
-	size_t length;
-	FILE *pipe;
-	int status;
-
-	pipe = popen(command, "r");
-	if (!pipe)
-		return -1;
-	length = fread(output, 1, OUTPUT_SIZE - 1, pipe);
-	output[length] = 0;
-	status = pclose(pipe);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool has(const char *output, const char *text)
-{
-	return strstr(output, text);
-}
-
-/* Just one line, as an error must be. */
-static bool one_line(const char *output)
-{
-	const char *end = strchr(output, '\n');
-
-	return end && !end[1];
-}
-
-/* --- reading JSON --------------------------------------------------------- */
-
-static json_object *member(json_object *object, const char *key)
-{
-	json_object *value = NULL;
-
-	if (!json_object_object_get_ex(object, key, &value))
-		fprintf(stderr, "# JSON has no \"%s\"\n", key);
-	return value;
-}
-
-static __u64 number(json_object *object, const char *key)
-{
-	return json_object_get_uint64(member(object, key));
-}
-
 /* The entry of @call ("map", ...) in what `iox stat --json` printed. */
 static json_object *find_call(json_object *stat, const char *call)
 {
-	json_object *calls = member(stat, "calls");
-
-	for (size_t i = 0; i < json_object_array_length(calls); i++) {
-		json_object *entry = json_object_array_get_idx(calls, i);
-
-		if (!strcmp(json_object_get_string(member(entry, "call")), call))
-			return entry;
-	}
-	return NULL;
+	return json_find(json_member(stat, "calls"), "call", call);
 }
 
 /* The last of the lines in @output, parsed; NULL if one of them is not JSON. */
@@ -200,18 +143,18 @@ TEST_F(iox, stat_counts_a_command_exactly)
 	json_object *map, *unmap;
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- $SELF load 3000 500"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -- $SELF load 3000 500"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
 	ASSERT_EQ(1, lines);
-	ASSERT_STREQ("total", json_object_get_string(member(self->json, "span")));
+	ASSERT_STREQ("total", json_string(self->json, "span"));
 	map = find_call(self->json, "map");
 	unmap = find_call(self->json, "unmap");
-	ASSERT_EQ(0, number(self->json, "skipped"));
-	ASSERT_EQ(3000, number(map, "count"));
-	ASSERT_EQ(0, number(map, "failed"));
-	ASSERT_EQ(3500, number(unmap, "count"));
-	ASSERT_EQ(500, number(unmap, "failed"));
+	ASSERT_EQ(0, json_number(self->json, "skipped"));
+	ASSERT_EQ(3000, json_number(map, "count"));
+	ASSERT_EQ(0, json_number(map, "failed"));
+	ASSERT_EQ(3500, json_number(unmap, "count"));
+	ASSERT_EQ(500, json_number(unmap, "failed"));
 }
 
 TEST_F(iox, stat_table_has_the_same_counts)
@@ -220,26 +163,26 @@ TEST_F(iox, stat_table_has_the_same_counts)
 	__u64 count, failed;
 	char *row;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat $SELF load 300 50"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat $SELF load 300 50"));
 	row = strstr(self->output, "\nunmap ");
 	ASSERT_NE(NULL, row);
 	ASSERT_EQ(3, sscanf(row, "%15s %llu %llu", call, &count, &failed));
 	ASSERT_EQ(350, count);
 	ASSERT_EQ(50, failed);
-	ASSERT_TRUE(has(self->output, "\nmap: 300 calls timed\n"));
-	ASSERT_TRUE(has(self->output, "\nunmap: 350 calls timed\n"));
-	ASSERT_TRUE(has(self->output, "#| ") || has(self->output, "# "));
+	ASSERT_TRUE(shell_has(self->output, "\nmap: 300 calls timed\n"));
+	ASSERT_TRUE(shell_has(self->output, "\nunmap: 350 calls timed\n"));
+	ASSERT_TRUE(shell_has(self->output, "#| ") || shell_has(self->output, "# "));
 }
 
 TEST_F(iox, stat_follows_what_the_command_starts)
 {
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- sh -c "
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -- sh -c "
 			 "'$SELF load 10 0 & sh -c \"$SELF load 20 0; true\"; wait'"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
-	ASSERT_EQ(30, number(find_call(self->json, "map"), "count"));
+	ASSERT_EQ(30, json_number(find_call(self->json, "map"), "count"));
 }
 
 TEST_F(iox, stat_of_a_command_leaves_others_out)
@@ -253,28 +196,28 @@ TEST_F(iox, stat_of_a_command_leaves_others_out)
 			;
 		_exit(1);
 	}
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- sh -c '$SELF load 10 0; sleep 0.3'"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -- sh -c '$SELF load 10 0; sleep 0.3'"));
 	ASSERT_EQ(0, kill(other, SIGKILL));
 	ASSERT_EQ(other, waitpid(other, NULL, 0));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
-	ASSERT_EQ(10, number(find_call(self->json, "map"), "count"));
-	ASSERT_EQ(10, number(find_call(self->json, "unmap"), "count"));
+	ASSERT_EQ(10, json_number(find_call(self->json, "map"), "count"));
+	ASSERT_EQ(10, json_number(find_call(self->json, "unmap"), "count"));
 }
 
 TEST_F(iox, stat_counts_the_whole_system_until_interrupted)
 {
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "f=$(mktemp); $IOX stat -i 0.1 -j -o $f & "
+	ASSERT_EQ(0, shell_run(self->output, "f=$(mktemp); $IOX stat -i 0.1 -j -o $f & "
 			 "until grep -q interval $f; do sleep 0.1; done; "
 			 "$SELF load 700 30; kill -INT $!; wait $!; s=$?; cat $f; rm $f; exit $s"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
 	ASSERT_LE(2, lines);
-	ASSERT_EQ(700, number(find_call(self->json, "map"), "count"));
-	ASSERT_EQ(730, number(find_call(self->json, "unmap"), "count"));
-	ASSERT_EQ(30, number(find_call(self->json, "unmap"), "failed"));
+	ASSERT_EQ(700, json_number(find_call(self->json, "map"), "count"));
+	ASSERT_EQ(730, json_number(find_call(self->json, "unmap"), "count"));
+	ASSERT_EQ(30, json_number(find_call(self->json, "unmap"), "failed"));
 }
 
 TEST_F(iox, stat_intervals_add_up)
@@ -283,7 +226,7 @@ TEST_F(iox, stat_intervals_add_up)
 	char *line, *next;
 	int lines = 0;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -i 0.05 -- "
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -i 0.05 -- "
 			 "sh -c '$SELF load 2000 0; sleep 0.2; $SELF load 1000 0; sleep 0.2'"));
 	next = self->output;
 	while ((line = strsep(&next, "\n")) && *line) {
@@ -291,8 +234,8 @@ TEST_F(iox, stat_intervals_add_up)
 		__u64 count;
 
 		ASSERT_NE(NULL, json);
-		count = number(find_call(json, "map"), "count");
-		if (!strcmp(json_object_get_string(member(json, "span")), "total"))
+		count = json_number(find_call(json, "map"), "count");
+		if (!strcmp(json_object_get_string(json_member(json, "span")), "total"))
 			total = count;
 		else
 			intervals += count;
@@ -308,7 +251,7 @@ TEST_F(iox, stat_stops_after_so_many_intervals)
 {
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -i 0.1 -c 3"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -i 0.1 -c 3"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
 	ASSERT_EQ(4, lines);
@@ -319,15 +262,15 @@ TEST_F(iox, stat_stops_after_so_many_intervals)
 /* The value below which @percent of the histogram lies, computed anew. */
 static __u64 expected_percentile(json_object *call, double percent)
 {
-	json_object *list = member(call, "histogram");
-	__u64 count = number(call, "count"), max = number(call, "max_ns");
+	json_object *list = json_member(call, "histogram");
+	__u64 count = json_number(call, "count"), max = json_number(call, "max_ns");
 	__u64 seen = 0;
 
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		json_object *bucket = json_object_array_get_idx(list, i);
-		__u64 last = number(bucket, "last_ns");
+		__u64 last = json_number(bucket, "last_ns");
 
-		seen += number(bucket, "count");
+		seen += json_number(bucket, "count");
 		if ((double)seen * 100 >= (double)count * percent)
 			return last < max ? last : max;
 	}
@@ -340,31 +283,31 @@ TEST_F(iox, stat_percentiles_agree_with_the_histogram)
 	json_object *map, *list, *bucket = NULL;
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- $SELF load 2000 0"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -- $SELF load 2000 0"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
 	map = find_call(self->json, "map");
-	list = member(map, "histogram");
+	list = json_member(map, "histogram");
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		bucket = json_object_array_get_idx(list, i);
-		count += number(bucket, "count");
-		at_least += number(bucket, "count") * number(bucket, "first_ns");
-		at_most += number(bucket, "count") * number(bucket, "last_ns");
+		count += json_number(bucket, "count");
+		at_least += json_number(bucket, "count") * json_number(bucket, "first_ns");
+		at_most += json_number(bucket, "count") * json_number(bucket, "last_ns");
 	}
 	ASSERT_EQ(2000, count);
-	sum = number(map, "sum_ns");
+	sum = json_number(map, "sum_ns");
 	ASSERT_LE(at_least, sum);
 	ASSERT_GE(at_most, sum);
-	ASSERT_LE(number(bucket, "first_ns"), number(map, "max_ns"));
-	ASSERT_GE(number(bucket, "last_ns"), number(map, "max_ns"));
-	ASSERT_EQ(expected_percentile(map, 50), number(map, "p50_ns"));
-	ASSERT_EQ(expected_percentile(map, 90), number(map, "p90_ns"));
-	ASSERT_EQ(expected_percentile(map, 99), number(map, "p99_ns"));
-	ASSERT_EQ(expected_percentile(map, 99.9), number(map, "p99_9_ns"));
-	ASSERT_LT(0, number(map, "p50_ns"));
-	ASSERT_LE(number(map, "p50_ns"), number(map, "p99_ns"));
-	ASSERT_LE(number(map, "p99_ns"), number(map, "max_ns"));
-	ASSERT_LE(number(map, "mean_ns"), number(map, "max_ns"));
+	ASSERT_LE(json_number(bucket, "first_ns"), json_number(map, "max_ns"));
+	ASSERT_GE(json_number(bucket, "last_ns"), json_number(map, "max_ns"));
+	ASSERT_EQ(expected_percentile(map, 50), json_number(map, "p50_ns"));
+	ASSERT_EQ(expected_percentile(map, 90), json_number(map, "p90_ns"));
+	ASSERT_EQ(expected_percentile(map, 99), json_number(map, "p99_ns"));
+	ASSERT_EQ(expected_percentile(map, 99.9), json_number(map, "p99_9_ns"));
+	ASSERT_LT(0, json_number(map, "p50_ns"));
+	ASSERT_LE(json_number(map, "p50_ns"), json_number(map, "p99_ns"));
+	ASSERT_LE(json_number(map, "p99_ns"), json_number(map, "max_ns"));
+	ASSERT_LE(json_number(map, "mean_ns"), json_number(map, "max_ns"));
 }
 
 TEST_F(iox, stat_says_which_calls_this_iommufd_lacks)
@@ -373,7 +316,7 @@ TEST_F(iox, stat_says_which_calls_this_iommufd_lacks)
 	char command[256];
 	int lines;
 
-	ASSERT_EQ(0, run(self->output, "$IOX stat --json -- true"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json -- true"));
 	self->json = last_json(self->output, &lines);
 	ASSERT_NE(NULL, self->json);
 	for (int i = 0; i < 4; i++) {
@@ -381,9 +324,9 @@ TEST_F(iox, stat_says_which_calls_this_iommufd_lacks)
 		bool there;
 
 		snprintf(command, sizeof(command), "grep -q ' %s\t' /proc/kallsyms",
-			 json_object_get_string(member(entry, "function")));
-		there = !run(self->output, command);
-		ASSERT_EQ(there, json_object_get_boolean(member(entry, "attached")));
+			 json_object_get_string(json_member(entry, "function")));
+		there = !shell_run(self->output, "%s", command);
+		ASSERT_EQ(there, json_object_get_boolean(json_member(entry, "attached")));
 		ASSERT_EQ(there, json_object_object_get_ex(entry, "count", NULL));
 	}
 }
@@ -392,9 +335,9 @@ TEST_F(iox, stat_says_which_calls_this_iommufd_lacks)
 
 TEST_F(iox, stat_passes_on_the_exit_status)
 {
-	ASSERT_EQ(5, run(self->output, "$IOX stat -- sh -c 'exit 5'"));
-	ASSERT_EQ(143, run(self->output, "$IOX stat -- sh -c 'kill $$'"));
-	ASSERT_EQ(127, run(self->output, "$IOX stat -- /nonexistent 2>&1"));
+	ASSERT_EQ(5, shell_run(self->output, "$IOX stat -- sh -c 'exit 5'"));
+	ASSERT_EQ(143, shell_run(self->output, "$IOX stat -- sh -c 'kill $$'"));
+	ASSERT_EQ(127, shell_run(self->output, "$IOX stat -- /nonexistent 2>&1"));
 	ASSERT_STREQ("iox stat: /nonexistent: No such file or directory\n", self->output);
 }
 
@@ -410,24 +353,24 @@ TEST_F(iox, wrong_usage_gives_2)
 		char command[128];
 
 		snprintf(command, sizeof(command), "$IOX %s 2>&1 >/dev/null", wrong[i]);
-		ASSERT_EQ(2, run(self->output, command)) {
+		ASSERT_EQ(2, shell_run(self->output, "%s", command)) {
 			TH_LOG("iox %s: %s", wrong[i], self->output);
 		}
 		ASSERT_EQ(self->output, strstr(self->output, "iox"));
 	}
-	run(self->output, "$IOX bogus 2>&1");
+	shell_run(self->output, "$IOX bogus 2>&1");
 	ASSERT_STREQ("iox: bogus: no such command; see 'iox --help'\n", self->output);
 }
 
 TEST_F(iox, help_gives_0)
 {
-	ASSERT_EQ(0, run(self->output, "$IOX --help"));
-	ASSERT_TRUE(has(self->output, "  policy "));
-	ASSERT_TRUE(has(self->output, "  stat "));
-	ASSERT_EQ(0, run(self->output, "$IOX stat --help"));
-	ASSERT_TRUE(has(self->output, "--interval"));
-	ASSERT_EQ(0, run(self->output, "$IOX policy --help"));
-	ASSERT_TRUE(has(self->output, "--json"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX --help"));
+	ASSERT_TRUE(shell_has(self->output, "  policy "));
+	ASSERT_TRUE(shell_has(self->output, "  stat "));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --help"));
+	ASSERT_TRUE(shell_has(self->output, "--interval"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy --help"));
+	ASSERT_TRUE(shell_has(self->output, "--json"));
 }
 
 TEST_F(iox, output_that_cannot_be_written_fails)
@@ -439,26 +382,26 @@ TEST_F(iox, output_that_cannot_be_written_fails)
 		char command[128];
 
 		snprintf(command, sizeof(command), "timeout 20 $IOX stat 2>&1 %s", how[i]);
-		ASSERT_EQ(1, run(self->output, command));
-		ASSERT_TRUE(one_line(self->output));
-		ASSERT_TRUE(has(self->output, ": No space left on device\n"));
+		ASSERT_EQ(1, shell_run(self->output, "%s", command));
+		ASSERT_TRUE(shell_one_line(self->output));
+		ASSERT_TRUE(shell_has(self->output, ": No space left on device\n"));
 	}
-	ASSERT_EQ(1, run(self->output, "$IOX stat -o /nonexistent/file -- true 2>&1"));
+	ASSERT_EQ(1, shell_run(self->output, "$IOX stat -o /nonexistent/file -- true 2>&1"));
 	ASSERT_STREQ("iox stat: /nonexistent/file: No such file or directory\n", self->output);
 }
 
 TEST_F(iox, without_privilege_it_says_so)
 {
-	ASSERT_EQ(1, run(self->output, "setpriv --bounding-set=-all -- $IOX stat -- true 2>&1"));
-	ASSERT_TRUE(one_line(self->output));
-	ASSERT_TRUE(has(self->output, "; run it as root"));
+	ASSERT_EQ(1, shell_run(self->output, "setpriv --bounding-set=-all -- $IOX stat -- true 2>&1"));
+	ASSERT_TRUE(shell_one_line(self->output));
+	ASSERT_TRUE(shell_has(self->output, "; run it as root"));
 }
 
 TEST_F(iox, without_iommufd_it_says_what_to_do)
 {
-	if (run(self->output, "modprobe -qr vfio_pci; modprobe -qr vfio; modprobe -r iommufd 2>&1"))
+	if (shell_run(self->output, "modprobe -qr vfio_pci; modprobe -qr vfio; modprobe -r iommufd 2>&1"))
 		SKIP(return, "iommufd cannot be unloaded: %s", self->output);
-	ASSERT_EQ(1, run(self->output, "$IOX stat -- touch /tmp/iox_test.ran 2>&1"));
+	ASSERT_EQ(1, shell_run(self->output, "$IOX stat -- touch /tmp/iox_test.ran 2>&1"));
 	ASSERT_EQ(0, system("modprobe -a iommufd vfio-pci"));
 	ASSERT_STREQ("iox stat: iommufd: is not loaded; run 'modprobe iommufd'\n", self->output);
 	ASSERT_NE(0, access("/tmp/iox_test.ran", F_OK));
@@ -478,7 +421,7 @@ FIXTURE_SETUP(iox_policy)
 {
 	if (!iommufd_is_iox())
 		SKIP(return, "Linux's own iommufd knows no policies");
-	self->output = malloc(OUTPUT_SIZE);
+	self->output = malloc(SHELL_OUTPUT_SIZE);
 	ASSERT_NE(NULL, self->output);
 	policy_env_init(_metadata, &self->env);
 }
@@ -499,25 +442,25 @@ static int list_policies(FIXTURE_DATA(iox_policy) *self)
 
 	json_object_put(self->json);
 	self->json = NULL;
-	if (run(self->output, "$IOX policy list --json") || !one_line(self->output))
+	if (shell_run(self->output, "$IOX policy list --json") || !shell_one_line(self->output))
 		return -1;
 	self->json = json_tokener_parse(self->output);
 	if (!self->json)
 		return -1;
-	list = member(self->json, "policies");
+	list = json_member(self->json, "policies");
 	self->first = json_object_array_get_idx(list, 0);
 	return json_object_array_length(list);
 }
 
 static const char *state_of(json_object *policy)
 {
-	return json_object_get_string(member(policy, "state"));
+	return json_object_get_string(json_member(policy, "state"));
 }
 
 TEST_F(iox_policy, list_without_a_policy)
 {
 	ASSERT_EQ(0, list_policies(self));
-	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy list 2>&1"));
 	ASSERT_STREQ("no policy loaded: the built-in allocator decides\n", self->output);
 }
 
@@ -529,15 +472,15 @@ TEST_F(iox_policy, list_follows_a_policy_from_load_to_unload)
 	must(policy_load(policy));
 	ASSERT_EQ(1, list_policies(self));
 	ASSERT_STREQ("loaded", state_of(self->first));
-	ASSERT_STREQ("answer", json_object_get_string(member(self->first, "name")));
-	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
-	ASSERT_TRUE(has(self->output, "\nnone is in force: the built-in allocator decides\n"));
+	ASSERT_STREQ("answer", json_object_get_string(json_member(self->first, "name")));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_TRUE(shell_has(self->output, "\nnone is in force: the built-in allocator decides\n"));
 
 	must(policy_attach(policy));
 	ASSERT_EQ(1, list_policies(self));
 	ASSERT_STREQ("in-force", state_of(self->first));
-	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
-	ASSERT_FALSE(has(self->output, "none is in force"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_FALSE(shell_has(self->output, "none is in force"));
 
 	policy_detach(policy);
 	ASSERT_EQ(1, list_policies(self));
@@ -566,21 +509,21 @@ TEST_F(iox_policy, list_has_ids_and_counters)
 	must(bpf_link_get_info_by_fd(bpf_link__fd(policy->link), &link, &size));
 
 	ASSERT_EQ(1, list_policies(self));
-	ASSERT_STREQ("answer", json_object_get_string(member(self->first, "name")));
-	ASSERT_EQ(counted("map_id"), number(self->first, "map_id"));
-	ASSERT_EQ(link.id, number(self->first, "link_id"));
-	counters = member(self->first, "counters");
-	ASSERT_EQ(6, number(counters, "asked"));
-	ASSERT_EQ(1, number(counters, "used"));
-	ASSERT_EQ(3, number(counters, "declined"));
-	ASSERT_EQ(0, number(counters, "refused"));
-	ASSERT_EQ(2, number(counters, "faults"));
-	ASSERT_EQ(0, number(self->first, "cgroup_id"));
-	ASSERT_EQ(1000, number(self->first, "share"));
-	ASSERT_EQ(1, number(self->first, "spaces"));
-	ASSERT_LT(0, number(self->first, "p50_ns"));
-	ASSERT_LE(number(self->first, "p50_ns"), number(self->first, "p99_ns"));
-	ASSERT_EQ(NULL, member(self->first, "exit"));
+	ASSERT_STREQ("answer", json_object_get_string(json_member(self->first, "name")));
+	ASSERT_EQ(counted("map_id"), json_number(self->first, "map_id"));
+	ASSERT_EQ(link.id, json_number(self->first, "link_id"));
+	counters = json_member(self->first, "counters");
+	ASSERT_EQ(6, json_number(counters, "asked"));
+	ASSERT_EQ(1, json_number(counters, "used"));
+	ASSERT_EQ(3, json_number(counters, "declined"));
+	ASSERT_EQ(0, json_number(counters, "refused"));
+	ASSERT_EQ(2, json_number(counters, "faults"));
+	ASSERT_EQ(0, json_number(self->first, "cgroup_id"));
+	ASSERT_EQ(1000, json_number(self->first, "share"));
+	ASSERT_EQ(1, json_number(self->first, "spaces"));
+	ASSERT_LT(0, json_number(self->first, "p50_ns"));
+	ASSERT_LE(json_number(self->first, "p50_ns"), json_number(self->first, "p99_ns"));
+	ASSERT_EQ(NULL, json_member(self->first, "exit"));
 }
 
 TEST_F(iox_policy, list_says_why_one_was_ejected)
@@ -597,12 +540,12 @@ TEST_F(iox_policy, list_says_why_one_was_ejected)
 	usleep(100000);
 	ASSERT_EQ(1, list_policies(self));
 	ASSERT_STREQ("ejected", state_of(self->first));
-	ASSERT_EQ(0, number(self->first, "spaces"));
-	ASSERT_TRUE(has(json_object_get_string(member(self->first, "exit")),
+	ASSERT_EQ(0, json_number(self->first, "spaces"));
+	ASSERT_TRUE(shell_has(json_object_get_string(json_member(self->first, "exit")),
 			"answers with unaligned IOVAs"));
-	ASSERT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
-	ASSERT_TRUE(has(self->output, "\n  ejected: faults errno=-22 "));
-	ASSERT_TRUE(has(self->output, "\nnone is in force: "));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_TRUE(shell_has(self->output, "\n  ejected: faults errno=-22 "));
+	ASSERT_TRUE(shell_has(self->output, "\nnone is in force: "));
 }
 
 TEST_F(iox_policy, list_shows_what_bpftool_registered)
@@ -611,9 +554,9 @@ TEST_F(iox_policy, list_shows_what_bpftool_registered)
 	unsigned int map;
 	char *row;
 
-	ASSERT_EQ(0, run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "
+	ASSERT_EQ(0, shell_run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "
 			 "$BUILD/bpf/first_fit.bpf.o 2>&1"));
-	EXPECT_EQ(0, run(self->output, "$IOX policy list 2>&1"));
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy list 2>&1"));
 	EXPECT_EQ(
 		0,
 		system("$BUILD/tools/bin/bpftool struct_ops unregister name first_fit >/dev/null"));
@@ -630,22 +573,16 @@ TEST_F(iox, policy_list_on_a_kernel_without_policies)
 {
 	if (iommufd_is_iox())
 		SKIP(return, "this kernel has policies");
-	ASSERT_EQ(1, run(self->output, "$IOX policy list 2>&1"));
+	ASSERT_EQ(1, shell_run(self->output, "$IOX policy list 2>&1"));
 	ASSERT_STREQ("iox policy: this kernel: has no IOVA policies; "
 		     "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')\n", self->output);
 }
 
 int main(int argc, char **argv)
 {
-	char self_path[PATH_MAX] = "";
-
-	if (readlink("/proc/self/exe", self_path, sizeof(self_path) - 1) < 0)
-		ksft_exit_fail_msg("/proc/self/exe: %s\n", strerror(errno));
 	if (argc == 4 && !strcmp(argv[1], "load"))
 		return load_program(atol(argv[2]), atol(argv[3]));
 
-	setenv("SELF", self_path, 1);
-	setenv("BUILD", built(""), 1);
-	setenv("IOX", built("bin/iox"), 0);
+	shell_environment();
 	return test_harness_run(argc, argv);
 }

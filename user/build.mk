@@ -6,11 +6,12 @@
 # USER_SKELS	probes whose skeleton (build/skel/NAME.skel.h, of bpf/probes/NAME.bpf.c) it includes
 # USER_SRCS	its sources
 # USER_CFLAGS	on top of the common flags and -I for include/, build/skel and build/tools/include; the headers of the base
-#		kernel (make headers_install), since those of the distribution know too little of BPF
+#		kernel (make headers_install), since those of the distribution know too little of BPF,
+#		and what iox adds to them
 # USER_LIBS	after build/tools/lib/libbpf.a
 
-USER_PKGS	:= libjson-c-dev libelf-dev zlib1g-dev
+USER_PKGS	:= libjson-c-dev libsystemd-dev libelf-dev zlib1g-dev
 USER_SKELS	:= latency
 USER_SRCS	:= $(wildcard user/*.c user/lib/*.c)
-USER_CFLAGS	:= -std=gnu11 -isystem build/headers/include
-USER_LIBS	:= -ljson-c -lelf -lz -lm
+USER_CFLAGS	:= -std=gnu11 -isystem kernel/include/uapi -isystem build/headers/include
+USER_LIBS	:= -ljson-c -lsystemd -lelf -lz -lm

@@ -19,6 +19,14 @@ struct iox_command {
 	int (*run)(int argc, char **argv);
 };
 
+/* The commands of iox, or of one that has some of its own. */
+struct iox_commands {
+	const char *of;		/* "iox", "iox lu" */
+	const struct iox_command *list;
+	size_t nr;
+};
+
+int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 
@@ -27,5 +35,16 @@ int cmd_stat(int argc, char **argv);
  * Wrong usage ends the program with IOX_USAGE.
  */
 void iox_parse(const struct argp *argp, int argc, char **argv, void *input);
+
+/*
+ * Parses what comes before a command, finds the command and runs it; returns its status. @argp
+ * has iox_parse_command() as its parser.
+ */
+int iox_run_command(const struct iox_commands *commands, const struct argp *argp, int argc,
+		    char **argv);
+error_t iox_parse_command(int key, char *arg, struct argp_state *state);
+
+/* The list for --help, to be freed. */
+char *iox_list_commands(const struct iox_commands *commands);
 
 #endif

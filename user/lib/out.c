@@ -28,6 +28,23 @@ const char *out_ns(char buf[OUT_NS_LEN], __u64 ns)
 	return buf;
 }
 
+const char *out_bytes(char buf[OUT_BYTES_LEN], __u64 bytes)
+{
+	static const char *const unit[] = { "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	double value = (double)bytes / 1024;
+	unsigned int u = 0;
+
+	if (bytes < 1024) {
+		snprintf(buf, OUT_BYTES_LEN, "%u B", (unsigned int)bytes);
+		return buf;
+	}
+	for (; value >= 1023.5 && u < 5; u++)
+		value /= 1024;
+	snprintf(buf, OUT_BYTES_LEN, "%.*f %s", value < 9.995 ? 2 : value < 99.95 ? 1 : 0, value,
+		 unit[u]);
+	return buf;
+}
+
 void out_bar(FILE *f, __u64 part, __u64 whole, unsigned int width)
 {
 	unsigned int full = whole ? (unsigned int)((double)part / (double)whole * width + 0.5) : 0;
@@ -58,4 +75,17 @@ void out_json_u64(json_object *object, const char *key, __u64 value)
 void out_json_str(json_object *object, const char *key, const char *value)
 {
 	json_object_object_add(object, key, json_object_new_string(value));
+}
+
+void out_json_hex(json_object *object, const char *key, __u64 value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%llx", value);
+	out_json_str(object, key, text);
+}
+
+void out_json_bool(json_object *object, const char *key, bool value)
+{
+	json_object_object_add(object, key, json_object_new_boolean(value));
 }
