@@ -589,7 +589,7 @@ static void test_notes(void)
 		if (!setup)
 			return;
 		parse_note(note, setup, len, "");
-		EXPECT(!iommu_lu_note_release(note) == (len < end));
+		EXPECT((iommu_lu_note_release(note) != NULL) == (len == end));
 		EXPECT(iommu_lu_note_takes(note, "this-v1") == (len == end));
 	}
 	parse_note(note, other_version, sizeof(other_version), "");
@@ -611,7 +611,7 @@ static void test_note_length(void)
 		memset(setup + head, 'x', room + more - 2);
 		memset(setup + head + room + more - 2, 0, 2);
 		parse_note(note, setup, head + room + more, "");
-		EXPECT(!iommu_lu_note_release(note) == more);
+		EXPECT((iommu_lu_note_release(note) != NULL) == !more);
 	}
 }
 
