@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that really does DMA, over a kexec. selftests/edu_kexec calls this in
- * each kernel:
+ * A device that really does DMA, over a kexec. selftests/edu_kexec and jump_kexec
+ * call this in each kernel:
  *
  *	leave		starts the device, preserves it, and waits for the end
+ *	obey		the same, but asks standard input what to do: see orders[]
  *	start		starts the device, and waits for somebody to preserve it
+ *	leave-memory	preserves some memory, no device, and waits for the end
  *	carry-on	gets all back, uses it, preserves it as it is, and waits
  *	adopt		in the last kernel, of "iox lu hold": uses what that has brought
  *			back. Prints TAP
@@ -33,8 +35,11 @@
 #define ALIAS_AT 0x7000000000ULL
 #define NEW_AT 0x200000000ULL
 #define PIECE 1024
-/* In the memory: what the first kernel had the device write, and two places */
+/* Longer than a transfer takes */
+#define BUSY_US 300000
+/* In the memory: what the first kernel had the device write, and three places */
 #define KEPT (16 * PAGE)
+#define BUSY (32 * PAGE)
 #define FROM 0
 #define TO (300 * PAGE + 512)
 
@@ -44,7 +49,7 @@ enum token { MEMFD_TOKEN = 7, IOMMUFD_TOKEN, DEVICE_TOKEN };
 
 struct state {
 	int session, memfd, fd;
-	__u32 hwpt;
+	__u32 ioas, hwpt;
 	struct edu edu;
 	char *memory;
 };
@@ -104,15 +109,15 @@ static int dma(struct state *s, __u64 iova, __u32 seed)
 
 static void start_device(struct state *s)
 {
-	__u32 ioas, pt;
+	__u32 pt;
 
-	need(edu_bind_new(&s->edu, &s->fd, &ioas), "edu");
+	need(edu_bind_new(&s->edu, &s->fd, &s->ioas), "edu");
 	s->memfd = luo_memfd(MEMORY);
 	need(s->memfd, "memfd");
 	need(map_memory(s), "mmap");
-	need(ioas_map_memfd(s->fd, ioas, s->memfd, MEMORY, AT), "map");
-	need(ioas_map_memfd(s->fd, ioas, s->memfd, MEMORY, ALIAS_AT), "alias");
-	need(hwpt_alloc_paging(s->fd, s->edu.id, ioas, &s->hwpt), "hwpt");
+	need(ioas_map_memfd(s->fd, s->ioas, s->memfd, MEMORY, AT), "map");
+	need(ioas_map_memfd(s->fd, s->ioas, s->memfd, MEMORY, ALIAS_AT), "alias");
+	need(hwpt_alloc_paging(s->fd, s->edu.id, s->ioas, &s->hwpt), "hwpt");
 	pt = s->hwpt;
 	need(vfio_attach(s->edu.fd, &pt), "attach");
 	need(dma(s, AT, 1), "dma");
@@ -151,6 +156,93 @@ static void wait_for_the_end(struct state *s)
 	fflush(stdout);
 	for (;;)
 		pause();
+}
+
+static void leave_memory(struct state *s)
+{
+	s->memfd = luo_memfd(MEMORY);
+	need(s->memfd, "memfd");
+	need(map_memory(s), "mmap");
+	buffer_fill(s->memory + KEPT, PIECE, SEED_KEPT);
+	s->session = luo_create(SESSION);
+	need(s->session, "session");
+	need(luo_preserve_fd(s->session, s->memfd, MEMFD_TOKEN), "memfd");
+	printf("left\n");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+
+/* Nothing is let go of, and nothing is held up. */
+static int order_work(struct state *s)
+{
+	int err;
+
+	err = expect(-EBUSY, ioas_map_memfd(s->fd, s->ioas, s->memfd, MEMORY,
+					    NEW_AT));
+	err = err ?: expect(-EBUSY, vfio_detach(s->edu.fd));
+	return err ?: dma(s, AT, 3);
+}
+
+/* All is as before the session, which is closed, and can go into another one. */
+static int order_thaw(struct state *s)
+{
+	__u64 length = MEMORY;
+	int err;
+
+	err = close(s->session) ? -errno : 0;
+	err = err ?: hwpt_unmark(s->fd, s->hwpt);
+	err = err ?: ioas_map_memfd(s->fd, s->ioas, s->memfd, MEMORY, NEW_AT);
+	err = err ?: dma(s, NEW_AT, 4);
+	err = err ?: ioas_unmap(s->fd, s->ioas, NEW_AT, length);
+	buffer_fill(s->memory + FROM, PIECE, SEED_KEPT);
+	if (!err)
+		preserve(s);
+	return err;
+}
+
+/* One transfer after the other until the kernel ends. The answer comes before. */
+static int order_hurry(struct state *s)
+{
+	int err;
+
+	printf("0\n");
+	fflush(stdout);
+	do
+		err = edu_copy(&s->edu, AT + BUSY, AT + KEPT, PIECE);
+	while (!err);
+	return err;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct state *s);
+} orders[] = {
+	{ "work", order_work },
+	{ "thaw", order_thaw },
+	{ "hurry", order_hurry },
+};
+
+/* Each is a line; the answer is one, too: 0 or an errno. */
+static void obey(struct state *s)
+{
+	char line[32];
+
+	start_device(s);
+	preserve(s);
+	printf("left\n");
+	fflush(stdout);
+	while (fgets(line, sizeof(line), stdin)) {
+		int err = -ENOSYS;
+
+		line[strcspn(line, "\n")] = '\0';
+		for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+			if (!strcmp(line, orders[i].name))
+				err = orders[i].run(s);
+		}
+		printf("%d\n", -err);
+		fflush(stdout);
+	}
 }
 
 /* --- after --------------------------------------------------------------------- */
@@ -472,6 +564,49 @@ static void case_half(struct state *s)
 	check_anew(s);
 }
 
+/* All of the memory but the places that the device had to write to */
+static int check_memory(struct state *s)
+{
+	static const char zero[PAGE];
+
+	for (size_t at = 0; at < MEMORY; at += PAGE) {
+		if (at == FROM || at == KEPT || at == BUSY ||
+		    at == TO / PAGE * PAGE)
+			continue;
+		if (memcmp(s->memory + at, zero, PAGE))
+			return -EILSEQ;
+	}
+	return buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ;
+}
+
+/* No device was preserved. */
+static void case_no_device(struct state *s)
+{
+	get_session(s);
+	get_memory(s);
+	result(check_memory(s), "the memory is as it was left");
+	finish(s);
+}
+
+/* This kernel is of another version than the one that left the device at work. */
+static void case_stranger(struct state *s)
+{
+	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
+	result(is_master(s->edu.name, false), "the device is stopped");
+	need(vfio_pci_claim(s->edu.name), "vfio-pci");
+	get_session(s);
+	get_memory(s);
+	result(check_memory(s), "the memory is as it was left");
+	result(luo_retrieve_fd(s->session, DEVICE_TOKEN) < 0 ? 0 : -EPROTO,
+	       "the device does not come back");
+	usleep(BUSY_US);
+	result(check_memory(s), "and nothing writes to the memory");
+	munmap(s->memory, MEMORY);
+	close(s->memfd);
+	finish(s);
+	check_anew(s);
+}
+
 /* Have the records of preserved files damaged before they are read. */
 static int set_damage(const char *module, int how)
 {
@@ -541,6 +676,8 @@ static const struct {
 	{ "unused", case_unused },
 	{ "memory", case_memory },
 	{ "half", case_half },
+	{ "no-device", case_no_device },
+	{ "stranger", case_stranger },
 	{ "damaged-device", case_damaged_device },
 	{ "damaged-iommufd", case_damaged_iommufd },
 	{ "every-bit", case_every_bit },
@@ -584,10 +721,16 @@ int main(int argc, char **argv)
 		leave(&s);
 	if (argc == 2 && !strcmp(argv[1], "start"))
 		start(&s);
+	if (argc == 2 && !strcmp(argv[1], "leave-memory"))
+		leave_memory(&s);
+	if (argc == 2 && !strcmp(argv[1], "obey")) {
+		obey(&s);
+		return 0;
+	}
 	if (argc == 2 && !strcmp(argv[1], "carry-on"))
 		carry_on(&s);
 	if (argc == 2)
 		run_case(&s, argv[1]);
-	fprintf(stderr, "usage: iox-edu-kexec leave|start|carry-on|CASE\n");
+	fprintf(stderr, "usage: iox-edu-kexec leave|start|leave-memory|obey|carry-on|CASE\n");
 	return 2;
 }

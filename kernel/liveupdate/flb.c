@@ -4,7 +4,9 @@
  * that is preserved and needs it until the last of them is unpreserved, or finished in the next kernel.
  */
 #include <linux/export.h>
+#include <linux/init.h>
 #include <linux/liveupdate.h>
+#include <linux/string.h>
 
 #include "liveupdate.h"
 #include "test.h"
@@ -52,6 +54,18 @@ struct liveupdate_flb iommu_lu_flb = {
 	.ops = &lu_flb_ops,
 	.compatible = IOMMU_LIVEUPDATE_FLB_COMPATIBLE,
 };
+
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_TEST)
+/* Act as a kernel of another version, which knows neither what came nor, when it goes, the note of its own image. */
+static int __init set_compatible(char *compatible)
+{
+	if (!compatible)
+		return -EINVAL;
+	strscpy((char *)iommu_lu_flb.compatible, compatible, sizeof(iommu_lu_flb.compatible));
+	return 0;
+}
+early_param("iommu_liveupdate_test_compatible", set_compatible);
+#endif
 
 /**
  * iommu_liveupdate_register_flb - Let the files of a handler need the IOMMU state

@@ -253,7 +253,7 @@ void iommu_liveupdate_isolate_unknown(void)
 	if (done)
 		return;
 	done = true;
-	if (name ? liveupdate_enabled() && !strcmp(name, IOMMU_LIVEUPDATE_FLB_COMPATIBLE) :
+	if (name ? liveupdate_enabled() && !strcmp(name, iommu_lu_flb.compatible) :
 		   !is_kho_boot() || liveupdate_enabled())
 		return;
 	for_each_pci_dev(pdev) {

@@ -93,6 +93,13 @@ void iommu_lu_outgoing_freeze(void *obj)
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_outgoing_freeze);
 
+/* Whether there is anything that goes to the next kernel. */
+bool iommu_lu_outgoing_any(void)
+{
+	guard(mutex)(&iommu_lu_outgoing_lock);
+	return outgoing;
+}
+
 #if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_TEST)
 /* The jump: what is preserved belongs to the next kernel. */
 void iommu_lu_outgoing_forget(void)

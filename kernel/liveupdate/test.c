@@ -7,11 +7,15 @@
  *
  * With damage=WHAT:BYTE:BIT the module stays, and does that to the next real update once its checksums are made. WHAT is
  * flb, iommu, domain or device, for the first page of each, or table, for the top table of the first domain.
+ *
+ * With jumps_anywhere the module stays, and nobody asks whether the next kernel takes over what is preserved.
  */
 #define pr_fmt(fmt) "iommu-liveupdate-test: " fmt
 
 #include <linux/bits.h>
 #include <linux/io.h>
+#include <linux/kho/abi/note.h>
+#include <linux/liveupdate_note.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
@@ -26,6 +30,10 @@
 static char *damage;
 module_param(damage, charp, 0444);
 MODULE_PARM_DESC(damage, "WHAT:BYTE:BIT to flip in the next real update");
+
+static bool jumps_anywhere;
+module_param(jumps_anywhere, bool, 0444);
+MODULE_PARM_DESC(jumps_anywhere, "jump with any image, whatever it takes over");
 
 static int failed_at;
 
@@ -544,6 +552,113 @@ static void test_not_alone(void)
 	EXPECT(mock_end() == NR_MAPS + 2);
 }
 
+#define NOTE_HEAD	LIVEUPDATE_NOTE_MAGIC "\0release=7.3.4-x\0"
+#define NOTE_TAIL	"takes=this-v1\0later=\0takes=that-v2\0"
+#define NOTE		NOTE_HEAD "parameters=\0" NOTE_TAIL
+#define ON		"kho=on liveupdate=on intel_iommu=on"
+
+/* Has @cmdline everything, or what does it lack? */
+static const char *parse_note(struct liveupdate_note *note, const char *setup, size_t len, const char *cmdline)
+{
+	memset(note, 0xff, sizeof(*note));
+	EXPECT(!iommu_lu_note_parse(note, setup, len, cmdline, strlen(cmdline) + 1));
+	return note->lacks ?: "nothing";
+}
+
+static void test_notes(void)
+{
+	static const char whole[] = "setup\xff code" NOTE "\0more code";
+	static const char other_version[] = LIVEUPDATE_NOTE_MAGIC "0\0release=7.3.4-x\0";
+	struct liveupdate_note *note __free(kfree) = kmalloc_obj(*note);
+	const size_t begin = sizeof("setup\xff code") - 1, end = begin + sizeof(NOTE);
+
+	EXPECT(note);
+	if (!note)
+		return;
+	parse_note(note, whole, sizeof(whole), "");
+	EXPECT(iommu_lu_note_release(note) && !strcmp(iommu_lu_note_release(note), "7.3.4-x"));
+	EXPECT(iommu_lu_note_takes(note, "this-v1") && iommu_lu_note_takes(note, "that-v2"));
+	EXPECT(!iommu_lu_note_takes(note, "that-v") && !iommu_lu_note_takes(note, "that-v20"));
+	EXPECT(!iommu_lu_note_takes(note, "") && !iommu_lu_note_takes(note, "more code"));
+
+	/* Cut off anywhere it is none. The memory ends where the setup does. */
+	for (size_t len = 0; len <= end; len++) {
+		char *setup __free(kfree) = kmemdup(whole, len, GFP_KERNEL);
+
+		EXPECT(setup);
+		if (!setup)
+			return;
+		parse_note(note, setup, len, "");
+		EXPECT((iommu_lu_note_release(note) != NULL) == (len == end));
+		EXPECT(iommu_lu_note_takes(note, "this-v1") == (len == end));
+	}
+	parse_note(note, other_version, sizeof(other_version), "");
+	EXPECT(!iommu_lu_note_release(note));
+}
+
+static void test_note_length(void)
+{
+	struct liveupdate_note *note __free(kfree) = kmalloc_obj(*note);
+	size_t head = sizeof(NOTE_HEAD) - 1, room = LIVEUPDATE_NOTE_MAX - (head - sizeof(LIVEUPDATE_NOTE_MAGIC));
+	char *setup __free(kfree) = kmalloc(head + room + 1, GFP_KERNEL);
+
+	EXPECT(note && setup);
+	if (failed_at)
+		return;
+	/* As long as can be, and one byte longer. */
+	for (size_t more = 0; more < 2; more++) {
+		memcpy(setup, NOTE_HEAD, head);
+		memset(setup + head, 'x', room + more - 2);
+		memset(setup + head + room + more - 2, 0, 2);
+		parse_note(note, setup, head + room + more, "");
+		EXPECT((iommu_lu_note_release(note) != NULL) == !more);
+	}
+}
+
+static void test_parameters(void)
+{
+	static const struct {
+		const char *cmdline;
+		const char *lacks;
+	} cases[] = {
+		{ ON, "nothing" },
+		{ "", "kho=on" },
+		{ "kho=1 liveupdate=y intel_iommu=sm_on,on,strict iommu=pt", "nothing" },
+		{ "liveupdate=on intel_iommu=on", "kho=on" },
+		{ ON " kho=off", "kho=on" },
+		{ "kho=on intel_iommu=on", "liveupdate=on" },
+		{ ON " liveupdate=0", "liveupdate=on" },
+		{ ON " liveupdate=0 liveupdate=on", "nothing" },
+		{ ON " liveupdate liveupdate=maybe", "nothing" },
+		{ "kho=on intel_iommu=on -- liveupdate=on", "liveupdate=on" },
+		{ "kho=on intel_iommu=on x=\"liveupdate=on\"", "liveupdate=on" },
+		{ "kho=on liveupdate=on", "intel_iommu=on" },
+		{ "kho=on liveupdate=on intel-iommu=on", "nothing" },
+		{ "kho=on liveupdate=on intel_iommu=sm_on,igfx_off", "intel_iommu=on" },
+		{ ON " intel_iommu=strict,off", "intel_iommu=on" },
+		{ ON " iommu=pt,off", "an IOMMU, because of iommu=off" },
+	};
+	static const char built_in[] = NOTE_HEAD "parameters=" ON "\0";
+	static const char only_built_in[] = NOTE_HEAD "parameters=kho=on --\0";
+	struct liveupdate_note *note __free(kfree) = kmalloc_obj(*note);
+
+	EXPECT(note);
+	if (!note)
+		return;
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *lacks = parse_note(note, NOTE, sizeof(NOTE), cases[i].cmdline);
+
+		EXPECT(!strcmp(lacks, cases[i].lacks));
+		if (failed_at) {
+			pr_info("# '%s' lacks %s\n", cases[i].cmdline, lacks);
+			return;
+		}
+	}
+	EXPECT(!strcmp(parse_note(note, built_in, sizeof(built_in), ""), "nothing"));
+	EXPECT(!strcmp(parse_note(note, built_in, sizeof(built_in), "kho=off"), "kho=on"));
+	EXPECT(!strcmp(parse_note(note, only_built_in, sizeof(only_built_in), ON), "liveupdate=on"));
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -561,6 +676,9 @@ static const struct {
 	{ "devices and domain are abandoned", test_abandoned },
 	{ "devices whose attachment is not as it was are isolated", test_isolated },
 	{ "devices that share a group, or are bad, are isolated", test_not_alone },
+	{ "the note of an image is read, and nothing beyond its setup code", test_notes },
+	{ "the note of an image may have a certain length", test_note_length },
+	{ "what a kernel would boot without is seen", test_parameters },
 };
 
 /* In the order of enum iommu_lu_array_id, then what is no array. */
@@ -596,20 +714,27 @@ static void damage_state(struct iommu_lu_state *state)
 	target[damage_byte] ^= BIT(damage_bit);
 }
 
-static struct iommu_lu_test_ops damage_ops = {
-	.frozen = damage_state,
-};
+static struct iommu_lu_test_ops damage_ops;
+
+/* What happens to real updates, with tests out of the way. */
+static int set_damage(void)
+{
+	if (damage) {
+		if (damage_parse())
+			return -EINVAL;
+		damage_ops.frozen = damage_state;
+	}
+	damage_ops.jumps_anywhere = jumps_anywhere;
+	iommu_lu_test = &damage_ops;
+	return 0;
+}
 
 static int __init test_init(void)
 {
 	int nr_failed = 0;
 
-	if (damage) {
-		if (damage_parse())
-			return -EINVAL;
-		iommu_lu_test = &damage_ops;
-		return 0;
-	}
+	if (damage || jumps_anywhere)
+		return set_damage();
 
 	pr_info("1..%zu\n", ARRAY_SIZE(tests));
 	for (int i = 0; i < ARRAY_SIZE(tests); i++) {

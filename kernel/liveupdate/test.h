@@ -21,6 +21,7 @@ struct iommu_lu_state;
  * @jumped: Pretend that this is the next kernel
  * @attached: Whether to believe that a device is attached to what it is preserved with
  * @frozen: The state is sealed, the jump is next
+ * @jumps_anywhere: Do not ask what the loaded image takes over
  */
 struct iommu_lu_test_ops {
 	int (*preserve)(void *virt);
@@ -30,6 +31,7 @@ struct iommu_lu_test_ops {
 	bool jumped;
 	bool (*attached)(struct device *dev);
 	void (*frozen)(struct iommu_lu_state *state);
+	bool jumps_anywhere;
 };
 
 #if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_TEST)
@@ -77,6 +79,11 @@ static inline void iommu_lu_test_frozen(struct iommu_lu_state *state)
 		iommu_lu_test->frozen(state);
 }
 
+static inline bool iommu_lu_test_jumps_anywhere(void)
+{
+	return iommu_lu_test && iommu_lu_test->jumps_anywhere;
+}
+
 #else /* CONFIG_IOMMU_LIVEUPDATE_TEST */
 
 #define EXPORT_FOR_LIVEUPDATE_TEST(symbol)
@@ -112,6 +119,11 @@ static inline void *iommu_lu_test_restore(phys_addr_t phys)
 
 static inline void iommu_lu_test_frozen(struct iommu_lu_state *state)
 {
+}
+
+static inline bool iommu_lu_test_jumps_anywhere(void)
+{
+	return false;
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE_TEST */
