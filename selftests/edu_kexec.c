@@ -21,6 +21,7 @@
 #include "lib/edu.h"
 #include "lib/iommufd.h"
 #include "lib/luo.h"
+#include "lib/steps.h"
 
 #define SESSION "edu_kexec"
 #define MEMORY HUGE_PAGE
@@ -44,37 +45,6 @@ struct state {
 	struct edu edu;
 	char *memory;
 };
-
-static int number, failed;
-
-/* One line of TAP; @err is 0 or a negative errno. */
-static void result(int err, const char *what)
-{
-	number++;
-	if (err) {
-		failed = 1;
-		printf("# %s\n", strerror(-err));
-	}
-	printf("%s %d - %s\n", err ? "not ok" : "ok", number, what);
-	fflush(stdout);
-}
-
-/* Only @want will do. */
-static int expect(int want, int got)
-{
-	if (got == want)
-		return 0;
-	return got < 0 ? got : -EPROTO;
-}
-
-/* Where nothing else can be done without it */
-static void need(int err, const char *what)
-{
-	if (err >= 0)
-		return;
-	printf("Bail out! %s: %s\n", what, strerror(-err));
-	exit(1);
-}
 
 static int map_memory(struct state *s)
 {
@@ -171,37 +141,12 @@ static int check_master(struct state *s)
 	return command & PCI_COMMAND_MASTER ? 0 : -EPROTO;
 }
 
-/* The device's, and nothing that vfio says about it */
-static int read_sysfs_command(const char *name, __u16 *command)
-{
-	char path[128];
-	int fd, got;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	got = pread(fd, command, sizeof(*command), PCI_COMMAND);
-	close(fd);
-	return got == sizeof(*command) ? 0 : -EIO;
-}
-
-static int is_master(const char *name, bool wanted)
-{
-	__u16 command;
-	int err = read_sysfs_command(name, &command);
-
-	if (err)
-		return err;
-	return !!(command & PCI_COMMAND_MASTER) == wanted ? 0 : -EPROTO;
-}
-
 static void find_device(struct state *s)
 {
 	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
-	result(is_master(s->edu.name, true), "the device is still bus master");
+	result(pci_check_master(s->edu.name, true), "the device is still bus master");
 	need(vfio_pci_claim(s->edu.name), "vfio-pci");
-	result(is_master(s->edu.name, true), "and is so with vfio-pci as its driver");
+	result(pci_check_master(s->edu.name, true), "and is so with vfio-pci as its driver");
 	result(check_strangers(s), "nobody else opens it before it is retrieved");
 	result(check_stranger_group(s), "nor its group");
 }
@@ -326,7 +271,7 @@ static void check_anew(struct state *s)
 	edu_close(&anew.edu);
 	close(anew.fd);
 	close(anew.memfd);
-	result(is_master(s->edu.name, false), "and is stopped when it is closed");
+	result(pci_check_master(s->edu.name, false), "and is stopped when it is closed");
 }
 
 static void finish(struct state *s)
@@ -373,7 +318,7 @@ static void case_unused(struct state *s)
 	find_device(s);
 	get_session(s);
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	check_anew(s);
 }
 
@@ -386,7 +331,7 @@ static void case_memory(struct state *s)
 	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
 	       "what the device wrote before is in the memory");
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	check_anew(s);
 }
 
@@ -401,7 +346,7 @@ static void case_half(struct state *s)
 	result(expect(-EBUSY, iommufd_destroy(s->fd, s->hwpt)),
 	       "an HWPT that its device has not come back to stays");
 	result(close(s->session) ? -errno : 0, "the session is closed");
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	result(iommufd_destroy(s->fd, s->hwpt), "the HWPT can go");
 	result(close(s->fd) ? -errno : 0, "the iommufd closes");
 	check_anew(s);
@@ -434,7 +379,7 @@ static void damaged(struct state *s, const char *module)
 	       "and is not tried again");
 	result(check_strangers(s), "nobody else gets the device");
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
 	       "the memory is there");
 	munmap(s->memory, MEMORY);
@@ -492,7 +437,7 @@ static void carry_on(struct state *s)
 {
 	get_all(s);
 	finish(s);
-	if (failed)
+	if (steps_failed())
 		exit(1);
 	preserve(s);
 	wait_for_the_end(s);
@@ -505,8 +450,7 @@ static void run_case(struct state *s, const char *name)
 			continue;
 		printf("TAP version 13\n");
 		cases[i].run(s);
-		printf("1..%d\n", number);
-		exit(failed);
+		steps_end();
 	}
 }
 
