@@ -4,12 +4,13 @@
  * each kernel:
  *
  *	leave		starts the device, preserves it, and waits for the end
+ *	leave-noisy	the same with an interrupt on, until SIGUSR1 comes
  *	carry-on	gets all back, uses it, preserves it as it is, and waits
  *	CASE		in the last kernel: see cases[]. Prints TAP
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,17 @@ static int set_msi(struct state *s, int event)
 	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &irq);
 }
 
+static int clear_msi(struct state *s)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+	};
+
+	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
 /* edu's register that raises an interrupt, and the one that takes it back */
 #define EDU_RAISE 0x60
 #define EDU_ACKNOWLEDGE 0x64
@@ -411,6 +423,28 @@ static void case_every_bit(struct state *s)
 	check_anew(s);
 }
 
+/* What the kernel handed over about IOMMU and device was damaged on the way. */
+static void case_isolated(struct state *s)
+{
+	need(edu_find(0, s->edu.name), "edu");
+	result(pci_check_master(s->edu.name, false), "the device is stopped");
+	result(edu_check_blocked(s->edu.name, AT + FROM), "and blocked");
+	need(vfio_pci_claim(s->edu.name), "vfio-pci");
+	result(check_strangers(s), "nobody else gets the device");
+	get_session(s);
+	get_memory(s);
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "what the device wrote before is in the memory");
+	result(expect(-ENODEV, luo_retrieve_fd(s->session, IOMMUFD_TOKEN)),
+	       "its iommufd cannot be had");
+	result(expect(-ENODEV, luo_retrieve_fd(s->session, DEVICE_TOKEN)),
+	       "nor the device");
+	finish(s);
+	munmap(s->memory, MEMORY);
+	close(s->memfd);
+	check_anew(s);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct state *s);
@@ -423,12 +457,34 @@ static const struct {
 	{ "damaged-device", case_damaged_device },
 	{ "damaged-iommufd", case_damaged_iommufd },
 	{ "every-bit", case_every_bit },
+	{ "isolated", case_isolated },
 };
 
 static void leave(struct state *s)
 {
 	start_device(s);
 	preserve(s);
+	wait_for_the_end(s);
+}
+
+/* A kernel with an interrupt on does not jump. When it has refused, all goes on. */
+static void leave_noisy(struct state *s)
+{
+	int event = eventfd(0, EFD_CLOEXEC), number;
+	sigset_t quiet;
+
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGUSR1);
+	need(-sigprocmask(SIG_BLOCK, &quiet, NULL), "signal");
+	start_device(s);
+	preserve(s);
+	need(event, "eventfd");
+	need(set_msi(s, event), "interrupt");
+	printf("noisy\n");
+	fflush(stdout);
+	need(-sigwait(&quiet, &number), "signal");
+	need(dma(s, AT, 2), "dma after the kernel refused to jump");
+	need(clear_msi(s), "interrupt");
 	wait_for_the_end(s);
 }
 
@@ -460,10 +516,12 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "leave"))
 		leave(&s);
+	if (argc == 2 && !strcmp(argv[1], "leave-noisy"))
+		leave_noisy(&s);
 	if (argc == 2 && !strcmp(argv[1], "carry-on"))
 		carry_on(&s);
 	if (argc == 2)
 		run_case(&s, argv[1]);
-	fprintf(stderr, "usage: iox-edu-kexec leave|carry-on|CASE\n");
+	fprintf(stderr, "usage: iox-edu-kexec leave|leave-noisy|carry-on|CASE\n");
 	return 2;
 }

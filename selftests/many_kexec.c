@@ -12,7 +12,6 @@
  * one, both are attached to the same.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,6 @@
 #include "lib/child.h"
 #include "lib/edu.h"
 #include "lib/iommufd.h"
-#include "lib/kmsg.h"
 #include "lib/leak.h"
 #include "lib/luo.h"
 #include "lib/steps.h"
@@ -31,6 +29,8 @@
 
 #define AT 0x100000000ULL
 #define NEW_AT 0x200000000ULL
+/* Where a device could read before it was stopped */
+#define BLOCKED_AT (AT + REGION(0))
 #define PIECE 1024
 #define DEVICES 2
 /* Enough to be missed when it is not freed */
@@ -304,44 +304,6 @@ static void refuse_strangers(char names[DEVICES][PCI_NAME_SIZE])
 	result(both_masters(names, true), "it was never stopped");
 }
 
-/* The registers of a device that nobody has open */
-static int open_bar(struct edu *edu, const char *name)
-{
-	char path[128];
-	int fd;
-
-	*edu = (struct edu){ .fd = -1, .bar_size = PAGE };
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", name);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	edu->bar = mmap(NULL, edu->bar_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			fd, 0);
-	close(fd);
-	return edu->bar == MAP_FAILED ? -errno : 0;
-}
-
-/* A stopped device is made to read what it could read before: it must not. */
-static int check_blocked(const char *name)
-{
-	char needle[64], text[256];
-	int kmsg = kmsg_open();
-	struct edu edu;
-	int err;
-
-	if (kmsg < 0)
-		return kmsg;
-	snprintf(needle, sizeof(needle), "Request device [%s]", name);
-	printf("# provoked: %s\n", name);
-	err = open_bar(&edu, name);
-	err = err ?: pci_force_master(name);
-	err = err ?: edu_load(&edu, AT + REGION(0), 0, PIECE);
-	err = err ?: kmsg_wait(kmsg, needle, 2000, text, sizeof(text));
-	edu_close(&edu);
-	close(kmsg);
-	return err;
-}
-
 /* Anybody may use the device now, and stops it by closing it. */
 static int use_anew(const char *name)
 {
@@ -479,7 +441,7 @@ static void case_unwanted(void)
 	result(leak_iommu_pages() < tables ? 0 : -ENOMEM,
 	       "so are its page tables");
 	for (int i = 0; i < DEVICES; i++)
-		result(check_blocked(note.others[i]),
+		result(edu_check_blocked(note.others[i], BLOCKED_AT),
 		       "a device that is made to go on is blocked");
 	result(all_go_on(&first), "the first session's devices go on");
 	replace_one();
@@ -511,7 +473,7 @@ static void case_shared(void)
 	finish(&second);
 	result(pci_check_master(unwanted, false),
 	       "the device that nobody retrieved is stopped then");
-	result(check_blocked(unwanted), "and blocked");
+	result(edu_check_blocked(unwanted, BLOCKED_AT), "and blocked");
 	result(pci_check_master(wanted, true), "the one that somebody did is not");
 	result(dma(&second, 0, AT, 3), "its DMA goes on");
 	result(use_anew(unwanted), "the stopped one can be used anew");
@@ -564,7 +526,7 @@ static void case_killed(void)
 	result(both_masters(note.others, false),
 	       "its devices are stopped, got back or not");
 	for (int i = 0; i < DEVICES; i++)
-		result(check_blocked(note.others[i]), "and blocked");
+		result(edu_check_blocked(note.others[i], BLOCKED_AT), "and blocked");
 	result(use_both_anew(note.others), "they can be used anew");
 	result(all_go_on(&second), "the second session's devices go on");
 	finish(&second);

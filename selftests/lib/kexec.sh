@@ -12,18 +12,27 @@ bail()
 	exit 1
 }
 
+# await WORD PID: the holder of the session, whose output is in /run/holder, has said this.
+await()
+{
+	until grep -q "^$1" /run/holder; do
+		kill -0 "$2" 2>/dev/null || bail 'the devices are preserved' "$(</run/holder)"
+		sleep 0.1
+	done
+}
+
 # jump PROGRAM ARGUMENT...: somebody, who says "left" when all is preserved, holds the session until the kernel ends
 # under it.
 jump()
 {
-	local holder
-
 	"$@" >/run/holder 2>&1 &
-	holder=$!
-	until grep -q '^left' /run/holder; do
-		kill -0 $holder 2>/dev/null || bail 'the devices are preserved' "$(</run/holder)"
-		sleep 0.1
-	done
+	await left $!
+	leap
+}
+
+# leap: into the next kernel.
+leap()
+{
 	scripts/vm/kexec-load --jump 2>/run/jump
 	bail 'the kernel lets go' "$(</run/jump)"
 }
