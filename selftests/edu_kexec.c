@@ -7,14 +7,15 @@
  *	obey		the same, but asks standard input what to do: see orders[]
  *	start		starts the device, and waits for somebody to preserve it
  *	leave-memory	preserves some memory, no device, and waits for the end
+ *	leave-noisy	the same with an interrupt on, until SIGUSR1 comes
  *	carry-on	gets all back, uses it, preserves it as it is, and waits
  *	adopt		in the last kernel, of "iox lu hold": uses what that has brought
  *			back. Prints TAP
  *	CASE		in the last kernel: see cases[]. Prints TAP
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 #include "lib/edu.h"
 #include "lib/iommufd.h"
 #include "lib/luo.h"
+#include "lib/steps.h"
 
 #define SESSION "edu_kexec"
 #define MEMORY HUGE_PAGE
@@ -53,37 +55,6 @@ struct state {
 	struct edu edu;
 	char *memory;
 };
-
-static int number, failed;
-
-/* One line of TAP; @err is 0 or a negative errno. */
-static void result(int err, const char *what)
-{
-	number++;
-	if (err) {
-		failed = 1;
-		printf("# %s\n", strerror(-err));
-	}
-	printf("%s %d - %s\n", err ? "not ok" : "ok", number, what);
-	fflush(stdout);
-}
-
-/* Only @want will do. */
-static int expect(int want, int got)
-{
-	if (got == want)
-		return 0;
-	return got < 0 ? got : -EPROTO;
-}
-
-/* Where nothing else can be done without it */
-static void need(int err, const char *what)
-{
-	if (err >= 0)
-		return;
-	printf("Bail out! %s: %s\n", what, strerror(-err));
-	exit(1);
-}
 
 static int map_memory(struct state *s)
 {
@@ -280,37 +251,12 @@ static int check_master(struct state *s)
 	return command & PCI_COMMAND_MASTER ? 0 : -EPROTO;
 }
 
-/* The device's, and nothing that vfio says about it */
-static int read_sysfs_command(const char *name, __u16 *command)
-{
-	char path[128];
-	int fd, got;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	got = pread(fd, command, sizeof(*command), PCI_COMMAND);
-	close(fd);
-	return got == sizeof(*command) ? 0 : -EIO;
-}
-
-static int is_master(const char *name, bool wanted)
-{
-	__u16 command;
-	int err = read_sysfs_command(name, &command);
-
-	if (err)
-		return err;
-	return !!(command & PCI_COMMAND_MASTER) == wanted ? 0 : -EPROTO;
-}
-
 static void find_device(struct state *s)
 {
 	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
-	result(is_master(s->edu.name, true), "the device is still bus master");
+	result(pci_check_master(s->edu.name, true), "the device is still bus master");
 	need(vfio_pci_claim(s->edu.name), "vfio-pci");
-	result(is_master(s->edu.name, true), "and is so with vfio-pci as its driver");
+	result(pci_check_master(s->edu.name, true), "and is so with vfio-pci as its driver");
 	result(check_strangers(s), "nobody else opens it before it is retrieved");
 	result(check_stranger_group(s), "nor its group");
 }
@@ -415,6 +361,17 @@ static int set_msi(struct state *s, int event)
 	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &irq);
 }
 
+static int clear_msi(struct state *s)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+	};
+
+	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &set);
+}
+
 /* edu's register that raises an interrupt, and the one that takes it back */
 #define EDU_RAISE 0x60
 #define EDU_ACKNOWLEDGE 0x64
@@ -460,7 +417,7 @@ static void check_anew(struct state *s)
 	edu_close(&anew.edu);
 	close(anew.fd);
 	close(anew.memfd);
-	result(is_master(s->edu.name, false), "and is stopped when it is closed");
+	result(pci_check_master(s->edu.name, false), "and is stopped when it is closed");
 }
 
 static void finish(struct state *s)
@@ -530,7 +487,7 @@ static void case_unused(struct state *s)
 	find_device(s);
 	get_session(s);
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	check_anew(s);
 }
 
@@ -543,7 +500,7 @@ static void case_memory(struct state *s)
 	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
 	       "what the device wrote before is in the memory");
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	check_anew(s);
 }
 
@@ -558,7 +515,7 @@ static void case_half(struct state *s)
 	result(expect(-EBUSY, iommufd_destroy(s->fd, s->hwpt)),
 	       "an HWPT that its device has not come back to stays");
 	result(close(s->session) ? -errno : 0, "the session is closed");
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	result(iommufd_destroy(s->fd, s->hwpt), "the HWPT can go");
 	result(close(s->fd) ? -errno : 0, "the iommufd closes");
 	check_anew(s);
@@ -634,7 +591,7 @@ static void damaged(struct state *s, const char *module)
 	       "and is not tried again");
 	result(check_strangers(s), "nobody else gets the device");
 	finish(s);
-	result(is_master(s->edu.name, false), "the device is stopped then");
+	result(pci_check_master(s->edu.name, false), "the device is stopped then");
 	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
 	       "the memory is there");
 	munmap(s->memory, MEMORY);
@@ -666,6 +623,28 @@ static void case_every_bit(struct state *s)
 	check_anew(s);
 }
 
+/* What the kernel handed over about IOMMU and device was damaged on the way. */
+static void case_isolated(struct state *s)
+{
+	need(edu_find(0, s->edu.name), "edu");
+	result(pci_check_master(s->edu.name, false), "the device is stopped");
+	result(edu_check_blocked(s->edu.name, AT + FROM), "and blocked");
+	need(vfio_pci_claim(s->edu.name), "vfio-pci");
+	result(check_strangers(s), "nobody else gets the device");
+	get_session(s);
+	get_memory(s);
+	result(buffer_holds(s->memory + KEPT, PIECE, SEED_KEPT) ? 0 : -EILSEQ,
+	       "what the device wrote before is in the memory");
+	result(expect(-ENODEV, luo_retrieve_fd(s->session, IOMMUFD_TOKEN)),
+	       "its iommufd cannot be had");
+	result(expect(-ENODEV, luo_retrieve_fd(s->session, DEVICE_TOKEN)),
+	       "nor the device");
+	finish(s);
+	munmap(s->memory, MEMORY);
+	close(s->memfd);
+	check_anew(s);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct state *s);
@@ -681,6 +660,7 @@ static const struct {
 	{ "damaged-device", case_damaged_device },
 	{ "damaged-iommufd", case_damaged_iommufd },
 	{ "every-bit", case_every_bit },
+	{ "isolated", case_isolated },
 };
 
 static void leave(struct state *s)
@@ -690,12 +670,33 @@ static void leave(struct state *s)
 	wait_for_the_end(s);
 }
 
+/* A kernel with an interrupt on does not jump. When it has refused, all goes on. */
+static void leave_noisy(struct state *s)
+{
+	int event = eventfd(0, EFD_CLOEXEC), number;
+	sigset_t quiet;
+
+	sigemptyset(&quiet);
+	sigaddset(&quiet, SIGUSR1);
+	need(-sigprocmask(SIG_BLOCK, &quiet, NULL), "signal");
+	start_device(s);
+	preserve(s);
+	need(event, "eventfd");
+	need(set_msi(s, event), "interrupt");
+	printf("noisy\n");
+	fflush(stdout);
+	need(-sigwait(&quiet, &number), "signal");
+	need(dma(s, AT, 2), "dma after the kernel refused to jump");
+	need(clear_msi(s), "interrupt");
+	wait_for_the_end(s);
+}
+
 /* What comes out of one live update goes into the next as it is. */
 static void carry_on(struct state *s)
 {
 	get_all(s);
 	finish(s);
-	if (failed)
+	if (steps_failed())
 		exit(1);
 	preserve(s);
 	wait_for_the_end(s);
@@ -708,8 +709,7 @@ static void run_case(struct state *s, const char *name)
 			continue;
 		printf("TAP version 13\n");
 		cases[i].run(s);
-		printf("1..%d\n", number);
-		exit(failed);
+		steps_end();
 	}
 }
 
@@ -727,10 +727,12 @@ int main(int argc, char **argv)
 		obey(&s);
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "leave-noisy"))
+		leave_noisy(&s);
 	if (argc == 2 && !strcmp(argv[1], "carry-on"))
 		carry_on(&s);
 	if (argc == 2)
 		run_case(&s, argv[1]);
-	fprintf(stderr, "usage: iox-edu-kexec leave|start|leave-memory|obey|carry-on|CASE\n");
+	fprintf(stderr, "usage: iox-edu-kexec leave|leave-noisy|start|leave-memory|obey|carry-on|CASE\n");
 	return 2;
 }

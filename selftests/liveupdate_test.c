@@ -19,6 +19,7 @@
 #include "lib/iommufd.h"
 #include "lib/leak.h"
 #include "lib/luo.h"
+#include "lib/mock.h"
 #include "liveupdate.h"
 
 #define NO_ID 0x7fffffff
@@ -149,6 +150,96 @@ TEST_F(mark, wants_sound_arguments)
 		  xioctl(self->fd, IOMMU_HWPT_LU_MARK_PRESERVE, &cmd));
 }
 
+/* --- HWPTs that cannot go, of a mock IOMMU that knows all kinds of them --------- */
+
+FIXTURE(kinds)
+{
+	struct mock mock;
+	int fd, queue;
+	__u32 ioas, fault;
+};
+
+FIXTURE_SETUP(kinds)
+{
+	struct iommu_fault_alloc fault = { .size = sizeof(fault) };
+
+	self->fd = iommufd_open();
+	ASSERT_LE(0, self->fd);
+	must(ioas_alloc(self->fd, &self->ioas));
+	if (mock_plug(self->fd, self->ioas, 0, &self->mock) == -ENOTTY)
+		SKIP(return, NEED_MOCK);
+	must(xioctl(self->fd, IOMMU_FAULT_QUEUE_ALLOC, &fault));
+	self->fault = fault.out_fault_id;
+	self->queue = fault.out_fault_fd;
+}
+
+FIXTURE_TEARDOWN(kinds)
+{
+	close(self->queue);
+	EXPECT_EQ(0, close(self->fd));
+}
+
+static int hwpt_alloc_kind(const FIXTURE_DATA(kinds) *self, __u32 pt,
+			   __u32 flags, __u32 data_type, __u32 *id)
+{
+	struct iommu_hwpt_selftest data = { .iotlb = 0 };
+	struct iommu_hwpt_alloc cmd = {
+		.size = sizeof(cmd),
+		.flags = flags,
+		.dev_id = self->mock.dev,
+		.pt_id = pt,
+		.data_type = data_type,
+		.fault_id = flags & IOMMU_HWPT_FAULT_ID_VALID ? self->fault : 0,
+	};
+	int err;
+
+	if (data_type) {
+		cmd.data_len = sizeof(data);
+		cmd.data_uptr = (__u64)&data;
+	}
+	err = xioctl(self->fd, IOMMU_HWPT_ALLOC, &cmd);
+	*id = cmd.out_hwpt_id;
+	return err;
+}
+
+TEST_F(kinds, nested_hwpts_cannot_be_marked)
+{
+	__u32 parent, nested;
+
+	must(hwpt_alloc_kind(self, self->ioas, IOMMU_HWPT_ALLOC_NEST_PARENT,
+			     IOMMU_HWPT_DATA_NONE, &parent));
+	must(hwpt_alloc_kind(self, parent, 0, IOMMU_HWPT_DATA_SELFTEST,
+			     &nested));
+	must_fail(EOPNOTSUPP, hwpt_mark(self->fd, parent, HWPT_TOKEN));
+	must_fail(EOPNOTSUPP, hwpt_mark(self->fd, nested, HWPT_TOKEN));
+	must_fail(EOPNOTSUPP, hwpt_unmark(self->fd, nested));
+}
+
+/* Nobody would answer while the kernel is replaced. */
+TEST_F(kinds, hwpts_with_page_faults_cannot_be_marked)
+{
+	__u32 hwpt;
+
+	must(hwpt_alloc_kind(self, self->ioas, IOMMU_HWPT_FAULT_ID_VALID,
+			     IOMMU_HWPT_DATA_NONE, &hwpt));
+	must_fail(EOPNOTSUPP, hwpt_mark(self->fd, hwpt, HWPT_TOKEN));
+}
+
+/* This can be marked, but its IOMMU cannot leave it for another kernel. */
+TEST_F(kinds, not_every_iommu_can)
+{
+	int session = luo_create("liveupdate_test");
+	__u32 hwpt;
+
+	ASSERT_LE(0, session);
+	must(hwpt_alloc_kind(self, self->ioas, 0, IOMMU_HWPT_DATA_NONE, &hwpt));
+	must(hwpt_mark(self->fd, hwpt, HWPT_TOKEN));
+	must_fail(EOPNOTSUPP, luo_preserve_fd(session, self->fd, IOMMUFD_TOKEN));
+	must(hwpt_unmark(self->fd, hwpt));
+	must(iommufd_destroy(self->fd, hwpt));
+	close(session);
+}
+
 /* --- a session -------------------------------------------------------------- */
 
 TEST_F(session, takes_it_and_gives_it_back)
@@ -270,6 +361,19 @@ TEST_F(session, refuses_a_device_without_its_iommufd)
 	must_fail(ENOENT, preserve_device(self));
 	must(preserve_iommufd(self));
 	must(preserve_device(self));
+}
+
+TEST_F(session, refuses_a_device_whose_iommufd_another_one_has)
+{
+	int other = luo_create("liveupdate_test other");
+
+	ASSERT_LE(0, other);
+	must(luo_preserve_fd(other, self->memfd, MEMFD_TOKEN));
+	must(luo_preserve_fd(other, self->fd, IOMMUFD_TOKEN));
+	must_fail(ENOENT, preserve_device(self));
+	must(luo_preserve_fd(other, self->edu.fd, DEVICE_TOKEN));
+	close(other);
+	must(map_still_works(self));
 }
 
 TEST_F(session, refuses_a_device_whose_hwpt_is_not_marked)

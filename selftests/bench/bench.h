@@ -86,6 +86,9 @@ struct rig {
 void rig_open(struct rig *rig, int nr, bool attach);
 void rig_close(struct rig *rig);
 
+/* The PCI name of device @i, which has room for it. */
+void rig_device_name(int i, char *name);
+
 /* Maps the first @length bytes at @iova, by user address or by file. */
 int rig_map(struct rig *rig, int i, const struct memory *memory, size_t length,
 	    __u64 iova);
@@ -94,6 +97,7 @@ int rig_map(struct rig *rig, int i, const struct memory *memory, size_t length,
 
 void bench_map(const struct bench *bench);
 void bench_page(const struct bench *bench);
+void bench_device(const struct bench *bench);
 void bench_iova(const struct bench *bench);
 void bench_domain(const struct bench *bench);
 void bench_footprint(const struct bench *bench);

@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 	bench.names = argv + optind;
 
 	bench_page(&bench);
+	bench_device(&bench);
 	bench_iova(&bench);
 	bench_map(&bench);
 	bench_domain(&bench);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Map and unmap of one page, by one thread or by several at the same time. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 
@@ -17,6 +18,7 @@ struct worker {
 	int fd;
 	__u32 ioas;
 	void *page;
+	size_t length;
 	__u64 iova;
 	unsigned int rounds;
 	bool automatic;
@@ -28,12 +30,12 @@ static void map_unmap(struct worker *w, unsigned int rounds)
 		__u64 iova = w->iova;
 
 		if (w->automatic)
-			check(ioas_map_auto(w->fd, w->ioas, w->page, PAGE,
-					    &iova), "map");
+			check(ioas_map_auto(w->fd, w->ioas, w->page,
+					    w->length, &iova), "map");
 		else
-			check(ioas_map_fixed(w->fd, w->ioas, w->page, PAGE,
-					     iova), "map");
-		check(ioas_unmap(w->fd, w->ioas, iova, PAGE), "unmap");
+			check(ioas_map_fixed(w->fd, w->ioas, w->page,
+					     w->length, iova), "map");
+		check(ioas_unmap(w->fd, w->ioas, iova, w->length), "unmap");
 	}
 }
 
@@ -47,18 +49,23 @@ static void *work(void *arg)
 	return NULL;
 }
 
-static void init_worker(struct worker *w, struct rig *rig, int ioas)
+static void init_worker(struct worker *w, struct rig *rig, int ioas,
+			enum buffer_kind kind, size_t length)
 {
 	*w = (struct worker){
 		.fd = rig->fd,
 		.ioas = rig->ioas[ioas],
-		.page = buffer_small(PAGE),
+		.page = buffer_alloc(kind, length),
+		.length = length,
 	};
+	check(w->page ? 0 : -ENOMEM, "memory");
 	*(char *)w->page = 1;
 }
 
 /* Clock per map+unmap; batches that something else came into do not count. */
-static void measure_one(const char *name, bool automatic, unsigned int batches)
+static void measure_one(const char *name, bool automatic,
+			enum buffer_kind kind, size_t length,
+			unsigned int batches)
 {
 	double values[MAX_BATCHES];
 	struct worker w;
@@ -66,7 +73,7 @@ static void measure_one(const char *name, bool automatic, unsigned int batches)
 	__u64 t;
 
 	rig_open(&rig, 1, true);
-	init_worker(&w, &rig, 0);
+	init_worker(&w, &rig, 0, kind, length);
 	w.iova = MAP_AT;
 	w.automatic = automatic;
 	map_unmap(&w, WARM_UP);
@@ -77,7 +84,7 @@ static void measure_one(const char *name, bool automatic, unsigned int batches)
 	}
 	report(name, "clock", median(values, batches));
 	rig_close(&rig);
-	buffer_free(BUFFER_SMALL, w.page, PAGE);
+	buffer_free(kind, w.page, length);
 }
 
 /* Clock per map+unmap, all threads together */
@@ -94,7 +101,7 @@ static void measure_threads(const char *name, int threads, bool shared,
 	for (int i = 0; i < threads; i++) {
 		struct worker *w = &workers[i];
 
-		init_worker(w, &rig, shared ? 0 : i);
+		init_worker(w, &rig, shared ? 0 : i, BUFFER_SMALL, PAGE);
 		w->start = &start;
 		w->iova = MAP_AT + i * GIB;
 		w->rounds = rounds;
@@ -118,9 +125,13 @@ void bench_page(const struct bench *bench)
 	char name[64];
 
 	if (wanted(bench, "page/fixed/1"))
-		measure_one("page/fixed/1", false, batches);
+		measure_one("page/fixed/1", false, BUFFER_SMALL, PAGE, batches);
 	if (wanted(bench, "page/automatic/1"))
-		measure_one("page/automatic/1", true, batches);
+		measure_one("page/automatic/1", true, BUFFER_SMALL, PAGE,
+			    batches);
+	if (wanted(bench, "page/huge/1"))
+		measure_one("page/huge/1", false, BUFFER_THP, HUGE_PAGE,
+			    batches);
 	if (!bench->threads)
 		return;
 	for (int shared = 1; shared >= 0; shared--)

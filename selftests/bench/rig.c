@@ -8,13 +8,18 @@
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8
 
+void rig_device_name(int i, char *name)
+{
+	check(pci_find_nth(EDU_VENDOR, EDU_DEVICE, i, name),
+	      "four edu devices are needed");
+}
+
 static int open_device(int i)
 {
 	char name[PCI_NAME_SIZE];
 	int fd;
 
-	check(pci_find_nth(EDU_VENDOR, EDU_DEVICE, i, name),
-	      "four edu devices are needed");
+	rig_device_name(i, name);
 	check(vfio_pci_claim(name), "vfio-pci");
 	fd = vfio_open(name);
 	check(fd, "vfio device");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -8,6 +9,7 @@
 
 #include "edu.h"
 #include "iommufd.h"
+#include "kmsg.h"
 
 #define EDU_VENDOR 0x1234
 #define EDU_DEVICE 0x11e8
@@ -25,6 +27,7 @@ enum edu_register {
 
 #define POLL_NS 2000000
 #define POLL_LIMIT 5000
+#define FAULT_MS 2000
 
 static volatile __u64 *edu_reg(struct edu *edu, enum edu_register reg)
 {
@@ -178,5 +181,45 @@ int edu_copy(struct edu *edu, __u64 to, __u64 from, size_t length)
 		if (!err)
 			err = edu_store(edu, to, 0, chunk);
 	}
+	return err;
+}
+
+/* The registers of a device that nobody has open */
+static int open_sysfs_bar(struct edu *edu, const char *name)
+{
+	char path[128];
+	int fd;
+
+	*edu = (struct edu){ .fd = -1, .bar_size = 4096 };
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	edu->bar = mmap(NULL, edu->bar_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			fd, 0);
+	close(fd);
+	if (edu->bar != MAP_FAILED)
+		return 0;
+	edu->bar = NULL;
+	return -errno;
+}
+
+int edu_check_blocked(const char *name, __u64 iova)
+{
+	char needle[64], text[256];
+	int kmsg = kmsg_open();
+	struct edu edu;
+	int err;
+
+	if (kmsg < 0)
+		return kmsg;
+	snprintf(needle, sizeof(needle), "Request device [%s]", name);
+	printf("# provoked: %s\n", name);
+	err = open_sysfs_bar(&edu, name);
+	err = err ?: pci_force_master(name);
+	err = err ?: edu_load(&edu, iova, 0, EDU_CHUNK);
+	err = err ?: kmsg_wait(kmsg, needle, FAULT_MS, text, sizeof(text));
+	edu_close(&edu);
+	close(kmsg);
 	return err;
 }

@@ -69,4 +69,10 @@ int edu_store(struct edu *edu, __u64 iova, size_t offset, size_t length);
 /* The device copies any length from memory to memory, chunk by chunk. */
 int edu_copy(struct edu *edu, __u64 to, __u64 from, size_t length);
 
+/*
+ * A device that nobody has open is made to read at @iova. Returns 0 if the IOMMU
+ * refuses that. Prints a line that tells others that this fault is wanted.
+ */
+int edu_check_blocked(const char *name, __u64 iova);
+
 #endif

@@ -23,7 +23,7 @@ int luo_retrieve(const char *name);
 /* Preserves the file; @token names it within its session. */
 int luo_preserve_fd(int session, int fd, __u64 token);
 
-/* The file that was preserved as @token. Works once for each. */
+/* The file that was preserved as @token; who asks again gets the same one. */
 int luo_retrieve_fd(int session, __u64 token);
 
 /* All has been retrieved that ever will be: what is left is released. */

@@ -105,6 +105,44 @@ int pci_find(unsigned int vendor, unsigned int device,
 	return pci_find_nth(vendor, device, 0, name);
 }
 
+static int open_config(const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/config", name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int pci_check_master(const char *name, bool wanted)
+{
+	int fd = open_config(name);
+	__u16 command;
+	ssize_t got;
+
+	if (fd < 0)
+		return fd;
+	got = pread(fd, &command, sizeof(command), PCI_COMMAND);
+	close(fd);
+	if (got != sizeof(command))
+		return -EIO;
+	return !!(command & PCI_COMMAND_MASTER) == wanted ? 0 : -EPROTO;
+}
+
+int pci_force_master(const char *name)
+{
+	const __u16 command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	int fd = open_config(name);
+	ssize_t put;
+
+	if (fd < 0)
+		return fd;
+	put = pwrite(fd, &command, sizeof(command), PCI_COMMAND);
+	close(fd);
+	return put == sizeof(command) ? 0 : -EIO;
+}
+
 /* Returns the bare name of the driver, "" if there is none. */
 static void pci_driver(const char *name, char *driver, size_t size)
 {

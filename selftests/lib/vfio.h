@@ -33,6 +33,15 @@ bool pci_has_iommu(const char *name);
 int pci_find(unsigned int vendor, unsigned int device,
 	     char name[PCI_NAME_SIZE]);
 
+/*
+ * Is the device bus master, or not, as @wanted? It is asked itself, whoever has
+ * it. Returns 0 or a negative errno.
+ */
+int pci_check_master(const char *name, bool wanted);
+
+/* Lets the device answer and start DMA of its own, whoever has it. */
+int pci_force_master(const char *name);
+
 /* Opens the /dev/vfio/N of the device's group; returns a file descriptor. */
 int vfio_group_open(const char *name);
 
