@@ -126,4 +126,20 @@ static inline int map_still_works(const FIXTURE_DATA(session) *self)
 	return err ?: hwpt_mark(self->fd, self->hwpt, HWPT_TOKEN);
 }
 
+/*
+ * Huge pages in memory that is set aside for a kexec have to move before they are
+ * pinned, to one that is elsewhere: there may be none among a few.
+ */
+static inline int map_huge(const FIXTURE_DATA(session) *self, int memfd)
+{
+	int err = -ENOMEM;
+
+	for (size_t pages = 2; err == -ENOMEM && pages <= 64; pages *= 2)
+		err = buffer_hugetlb_pool(pages) ?
+			      ioas_map_memfd(self->fd, self->ioas, memfd, HUGE_PAGE,
+					     AT + HUGE_PAGE) :
+			      -ENOENT;
+	return err;
+}
+
 #endif

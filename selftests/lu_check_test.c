@@ -176,18 +176,17 @@ TEST_F(session, hugetlb)
 	const struct iox_lu_finding *f;
 	struct report report;
 
-	ASSERT_TRUE(buffer_hugetlb_pool(1));
 	ASSERT_LE(0, memfd);
 	ASSERT_EQ(0, ftruncate(memfd, HUGE_PAGE));
 	ASSERT_EQ(0, fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK));
-	must(ioas_map_memfd(self->fd, self->ioas, memfd, HUGE_PAGE,
-			    AT + HUGE_PAGE));
+	must(map_huge(self, memfd));
 	must(ask(self, &report));
 	f = find(&report, IOX_LU_FINDING_HUGETLB);
 	ASSERT_NE(NULL, f);
 	must(preserve_memory(self));
 	ASSERT_EQ(f->err, preserve_iommufd(self));
 	close(memfd);
+	buffer_hugetlb_pool(0);
 }
 
 TEST_F(session, lost_memory)

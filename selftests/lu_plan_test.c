@@ -173,22 +173,6 @@ TEST_F(session, plan_finds_an_unsealed_memfd)
 	close(memfd);
 }
 
-/*
- * Huge pages in memory that is set aside for a kexec have to move before they are
- * pinned, to one that is elsewhere: there may be none among a few.
- */
-static int map_huge(const FIXTURE_DATA(session) *self, int memfd)
-{
-	int err = -ENOMEM;
-
-	for (size_t pages = 2; err == -ENOMEM && pages <= 64; pages *= 2)
-		err = buffer_hugetlb_pool(pages) ?
-			      ioas_map_memfd(self->fd, self->ioas, memfd, HUGE_PAGE,
-					     AT + HUGE_PAGE) :
-			      -ENOENT;
-	return err;
-}
-
 TEST_F(session, plan_finds_a_huge_memfd)
 {
 	int memfd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB | MFD_ALLOW_SEALING);
