@@ -549,7 +549,7 @@ static void case_no_device(struct state *s)
 static void case_stranger(struct state *s)
 {
 	need(pci_find(0x1234, 0x11e8, s->edu.name), "edu");
-	result(is_master(s->edu.name, false), "the device is stopped");
+	result(pci_check_master(s->edu.name, false), "the device is stopped");
 	need(vfio_pci_claim(s->edu.name), "vfio-pci");
 	get_session(s);
 	get_memory(s);

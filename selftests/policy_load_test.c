@@ -315,6 +315,12 @@ FIXTURE_VARIANT(bpftool)
 
 FIXTURE_VARIANT_ADD(bpftool, top_down) { .name = "top_down", };
 FIXTURE_VARIANT_ADD(bpftool, first_fit) { .name = "first_fit", };
+FIXTURE_VARIANT_ADD(bpftool, best_fit) { .name = "best_fit", };
+FIXTURE_VARIANT_ADD(bpftool, huge_align) { .name = "huge_align", };
+FIXTURE_VARIANT_ADD(bpftool, dense) { .name = "dense", };
+FIXTURE_VARIANT_ADD(bpftool, guard) { .name = "guard", };
+FIXTURE_VARIANT_ADD(bpftool, random) { .name = "random", };
+FIXTURE_VARIANT_ADD(bpftool, split32) { .name = "split32", };
 
 FIXTURE_SETUP(bpftool)
 {

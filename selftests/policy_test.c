@@ -86,6 +86,117 @@ TEST_F(policy, first_fit_wastes_nothing_on_alignment)
 	EXPECT_EQ(PAGE, MAP(HUGE_PAGE));
 }
 
+TEST_F(policy, best_fit_keeps_large_holes_whole)
+{
+	MAP_FIXED_AT(PAGE, PAGE);
+	MAP_FIXED_AT(10 * PAGE, PAGE);
+	MAP_FIXED_AT(13 * PAGE, PAGE);
+	START("best_fit", "best_fit");
+	/* first_fit would take 2 and 4, and then have to go to 14. */
+	EXPECT_EQ(11 * PAGE, MAP(2 * PAGE));
+	EXPECT_EQ(2 * PAGE, MAP(8 * PAGE));
+	EXPECT_EQ(14 * PAGE, MAP(PAGE));
+}
+
+TEST_F(policy, huge_align_keeps_small_ones_out_of_the_way)
+{
+	START("huge_align", "huge_align");
+	EXPECT_EQ(TOP - PAGE, MAP(PAGE));
+	EXPECT_EQ(HUGE_PAGE, MAP(HUGE_PAGE));
+	EXPECT_EQ(TOP - 2 * PAGE, MAP(PAGE));
+	EXPECT_EQ(2 * HUGE_PAGE, MAP(2 * HUGE_PAGE));
+}
+
+/* There is room, but none that is aligned: the built-in allocator would fail. */
+TEST_F(policy, huge_align_takes_what_is_left)
+{
+	struct iommu_iova_range range = { .start = HUGE_PAGE + PAGE,
+					  .last = 3 * HUGE_PAGE - 1 };
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow),
+		.ioas_id = self->env.ioas,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+	__u64 iova = 0;
+
+	must(xioctl(self->env.fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	MAP_FIXED_AT(2 * HUGE_PAGE + 8 * PAGE, PAGE);
+	must_fail(ENOSPC, ioas_map_auto(self->env.fd, self->env.ioas,
+					self->env.buffer, HUGE_PAGE, &iova));
+	START("huge_align", "huge_align");
+	EXPECT_EQ(HUGE_PAGE + PAGE, MAP(HUGE_PAGE));
+}
+
+TEST_F(policy, dense_packs_small_ones)
+{
+	START("dense", "dense");
+	EXPECT_EQ(PAGE, MAP(PAGE));
+	EXPECT_EQ(1ULL << 30, MAP(HUGE_PAGE));
+	EXPECT_EQ(2 * PAGE, MAP(HUGE_PAGE / 2));
+	EXPECT_EQ((1ULL << 30) + HUGE_PAGE, MAP(HUGE_PAGE));
+	/* The lowest GiB is taken up to its last two pages. */
+	must(ioas_unmap(self->env.fd, self->env.ioas, 2 * PAGE, HUGE_PAGE / 2));
+	for (__u64 at = 2 * PAGE; at < (1ULL << 30) - 2 * PAGE;
+	     at += BUFFER_LENGTH)
+		MAP_FIXED_AT(at, at + BUFFER_LENGTH > (1ULL << 30) - 2 * PAGE ?
+					 (1ULL << 30) - 2 * PAGE - at :
+					 BUFFER_LENGTH);
+	EXPECT_EQ((1ULL << 30) - 2 * PAGE, MAP(2 * PAGE));
+	EXPECT_EQ((1ULL << 30) + 2 * HUGE_PAGE, MAP(PAGE));
+}
+
+TEST_F(policy, guard_leaves_holes_around)
+{
+	START("guard", "guard");
+	EXPECT_EQ(2 * PAGE, MAP(PAGE));
+	EXPECT_EQ(4 * PAGE, MAP(2 * PAGE));
+	EXPECT_EQ(7 * PAGE, MAP(PAGE));
+	must(ioas_unmap(self->env.fd, self->env.ioas, 4 * PAGE, 2 * PAGE));
+	/* Three pages would leave no hole. */
+	EXPECT_EQ(9 * PAGE, MAP(3 * PAGE));
+	EXPECT_EQ(4 * PAGE, MAP(2 * PAGE));
+}
+
+TEST_F(policy, random_cannot_be_guessed)
+{
+	__u64 seen[64], high = 0;
+
+	START("random", "random");
+	for (int i = 0; i < 64; i++) {
+		seen[i] = MAP(i % 2 ? PAGE : HUGE_PAGE);
+		EXPECT_EQ(0, seen[i] % (i % 2 ? PAGE : HUGE_PAGE));
+		EXPECT_GT(1ULL << 48, seen[i]);
+		high |= seen[i];
+		for (int j = 0; j < i; j++)
+			EXPECT_NE(seen[j] >> 30, seen[i] >> 30);
+	}
+	/* All bits are used. */
+	EXPECT_EQ((1ULL << 47) - (1ULL << 21), high & ((1ULL << 47) - (1ULL << 21)));
+	EXPECT_COUNTED(64, 64, 0, 0, 0);
+}
+
+TEST_F(policy, split32_keeps_small_ones_low)
+{
+	struct iommu_iova_range range = { .start = 1ULL << 32,
+					  .last = (1ULL << 33) - 1 };
+	struct iommu_ioas_allow_iovas allow = {
+		.size = sizeof(allow),
+		.ioas_id = self->env.ioas,
+		.num_iovas = 1,
+		.allowed_iovas = (uintptr_t)&range,
+	};
+	__u64 iova = 0;
+
+	START("split32", "split32");
+	EXPECT_EQ(1ULL << 32, MAP(HUGE_PAGE));
+	EXPECT_EQ(PAGE, MAP(PAGE));
+	must(xioctl(self->env.fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	must_fail(ENOSPC, ioas_map_auto(self->env.fd, self->env.ioas,
+					self->env.buffer, PAGE, &iova));
+	EXPECT_EQ((1ULL << 32) + HUGE_PAGE, MAP(HUGE_PAGE));
+}
+
 TEST_F(policy, offset_in_page_is_kept)
 {
 	__u64 iova;
