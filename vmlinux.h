@@ -48662,6 +48662,7 @@ struct iommu_lu_test_ops {
 	bool jumped;
 	bool (*attached)(struct device *);
 	void (*frozen)(struct iommu_lu_state *);
+	bool jumps_anywhere;
 };
 
 struct iommu_mm_data {
@@ -50927,6 +50928,11 @@ struct purgatory_info {
 	void *purgatory_buf;
 };
 
+struct liveupdate_note {
+	char text[4096];
+	const char *lacks;
+};
+
 struct kimage {
 	kimage_entry_t head;
 	kimage_entry_t *entry;
@@ -50961,6 +50967,7 @@ struct kimage {
 		struct kexec_segment *scratch;
 		phys_addr_t fdt;
 	} kho;
+	struct liveupdate_note note;
 	void *elf_headers;
 	long unsigned int elf_headers_sz;
 	long unsigned int elf_load_addr;
@@ -65815,6 +65822,11 @@ struct sd_lb_stats {
 	unsigned int prefer_sibling;
 	struct sg_lb_stats busiest_stat;
 	struct sg_lb_stats local_stat;
+};
+
+struct search {
+	const struct liveupdate_note *note;
+	const char *missing;
 };
 
 struct xfrm_offload {
