@@ -18,6 +18,7 @@
 #include <linux/panic.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
 #include "../intel/iommu.h"
 #include "../intel/pasid.h"
@@ -349,8 +350,21 @@ static bool read_context(struct intel_iommu *iommu, struct context_entry *contex
 	return true;
 }
 
-static const char *check_device(struct intel_iommu *iommu, struct iommu_hw_ser *hw, struct context_entry *context,
-				u16 rid)
+/* One id for all devices of a domain, and none for two: their translations would be taken for each other's. */
+static const char *take_did(struct intel_iommu *iommu, struct xarray *dids, u16 did, struct iommu_domain_ser *domain_ser)
+{
+	struct iommu_domain_ser *other = xa_load(dids, did);
+
+	if (other)
+		return other == domain_ser ? NULL : "its domain id is another domain's";
+	if (ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0 ||
+	    xa_err(xa_store(dids, did, domain_ser, GFP_KERNEL)))
+		return "out of memory";
+	return NULL;
+}
+
+static const char *check_device(struct intel_iommu *iommu, struct iommu_hw_ser *hw, struct xarray *dids,
+				struct context_entry *context, u16 rid)
 {
 	struct iommu_domain_ser *domain_ser;
 	struct translation tr;
@@ -363,13 +377,10 @@ static const char *check_device(struct intel_iommu *iommu, struct iommu_hw_ser *
 		return "its context entry leads elsewhere than its record";
 	if (tr.did < IDA_START_DID || tr.did >= iommu->max_domain_id)
 		return "its domain id does not exist";
-	/* One id for all devices of a domain: it may be there already. */
-	if (ida_alloc_range(&iommu->domain_ida, tr.did, tr.did, GFP_KERNEL) == -ENOMEM)
-		return "out of memory";
-	return NULL;
+	return take_did(iommu, dids, tr.did, domain_ser);
 }
 
-static void adopt_table(struct intel_iommu *iommu, struct iommu_hw_ser *hw, unsigned int index)
+static void adopt_table(struct intel_iommu *iommu, struct iommu_hw_ser *hw, struct xarray *dids, unsigned int index)
 {
 	for (unsigned int i = 0; i < table_devices(iommu); i++) {
 		struct context_entry *context = table_context(iommu, index, i);
@@ -378,7 +389,7 @@ static void adopt_table(struct intel_iommu *iommu, struct iommu_hw_ser *hw, unsi
 
 		if (!context_present(context))
 			continue;
-		why = check_device(iommu, hw, context, rid);
+		why = check_device(iommu, hw, dids, context, rid);
 		if (!why)
 			continue;
 		iommu_liveupdate_isolate(iommu->segment, rid, why);
@@ -398,6 +409,7 @@ bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 {
 	struct iommu_hw_ser *hw;
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+	struct xarray dids;
 
 	if (!iommu_liveupdate_incoming())
 		return false;
@@ -413,6 +425,7 @@ bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 	iommu->root_entry = iommu_restore_pages(rtaddr & VTD_PAGE_MASK, VTD_PAGE_SIZE);
 	if (!iommu->root_entry)
 		panic("DMAR: live update: %s has a root table that was not handed over\n", iommu->name);
+	xa_init(&dids);
 	for (unsigned int index = 0; index < NR_TABLES; index++) {
 		u64 entry = *table_entry(iommu, index);
 
@@ -420,8 +433,9 @@ bool intel_liveupdate_adopt(struct intel_iommu *iommu)
 			continue;
 		if (!iommu_restore_pages(entry & VTD_PAGE_MASK, VTD_PAGE_SIZE))
 			panic("DMAR: live update: %s has a context table that was not handed over\n", iommu->name);
-		adopt_table(iommu, hw, index);
+		adopt_table(iommu, hw, &dids, index);
 	}
+	xa_destroy(&dids);
 	iommu_liveupdate_adopted(hw);
 	return true;
 }
