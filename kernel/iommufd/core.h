@@ -184,6 +184,8 @@ int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
+int iommufd_copy_windows(u64 uptr, u32 *num, const struct iova_window *windows,
+			 unsigned int nr);
 struct iommufd_ioas *iommufd_ioas_new(struct iommufd_ctx *ictx);
 void iommufd_ioas_abort(struct iommufd_ioas *ioas);
 void iommufd_ioas_destroy(struct iommufd_object *obj);
@@ -281,6 +283,7 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);
 void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
+unsigned long iommufd_domain_align(const struct iommu_domain *domain);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
 
@@ -521,6 +524,10 @@ static inline struct iommu_domain *iommufd_noiommu_domain_alloc(void)
 	return ERR_PTR(-EOPNOTSUPP);
 }
 #endif
+
+/* promise.c */
+int iommufd_ioas_require(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_test_attach(struct iommufd_ucmd *ucmd);
 
 /* split.c */
 int iommufd_ioas_split(struct iommufd_ioas *ioas, unsigned long iova);

@@ -98,14 +98,23 @@ int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
 	return 0;
 }
 
-/* Copy windows out as far as there is room; -EMSGSIZE when there is too little */
-static int copy_windows(struct iommu_ioas_iova_ranges *cmd,
-			const struct iova_window *windows, unsigned int nr)
+/**
+ * iommufd_copy_windows - tell user space about windows
+ * @uptr: its array of struct iommu_iova_range
+ * @num: the room in there, as it said; set to @nr
+ * @windows: the windows
+ * @nr: how many
+ *
+ * Return: 0; -EMSGSIZE there is too little room, as many as fit are there;
+ * -EFAULT.
+ */
+int iommufd_copy_windows(u64 uptr, u32 *num, const struct iova_window *windows,
+			 unsigned int nr)
 {
-	struct iommu_iova_range __user *out = u64_to_user_ptr(cmd->allowed_iovas);
-	unsigned int room = cmd->num_iovas, i;
+	struct iommu_iova_range __user *out = u64_to_user_ptr(uptr);
+	unsigned int room = *num, i;
 
-	cmd->num_iovas = nr;
+	*num = nr;
 	for (i = 0; i < min(nr, room); i++) {
 		struct iommu_iova_range range = { .start = windows[i].start,
 						  .last = windows[i].last };
@@ -136,7 +145,8 @@ int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd)
 	if (!windows)
 		return -ENOMEM;
 
-	copied = copy_windows(cmd, windows, nr);
+	copied = iommufd_copy_windows(cmd->allowed_iovas, &cmd->num_iovas,
+				      windows, nr);
 	if (copied && copied != -EMSGSIZE)
 		return copied;
 	rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));

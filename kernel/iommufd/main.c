@@ -101,6 +101,8 @@ union ucmd_buffer {
 	struct iommu_vfio_ioas vfio_ioas;
 	struct iommu_viommu_alloc viommu;
 	struct iommu_hwpt_lu_mark_preserve lu_mark;
+	struct iox_ioas_require ioas_require;
+	struct iox_ioas_test_attach ioas_test_attach;
 	struct iox_lu_check lu_check;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
@@ -177,6 +179,10 @@ static const struct ioctl_entry ioctls[] = {
 	      struct iommu_viommu_alloc, out_viommu_id),
 	ENTRY(IOMMU_HWPT_LU_MARK_PRESERVE, iommufd_hwpt_lu_mark,
 	      struct iommu_hwpt_lu_mark_preserve, __reserved),
+	ENTRY(IOX_IOAS_REQUIRE, iommufd_ioas_require, struct iox_ioas_require,
+	      base),
+	ENTRY(IOX_IOAS_TEST_ATTACH, iommufd_ioas_test_attach,
+	      struct iox_ioas_test_attach, out_last),
 	ENTRY(IOX_LU_CHECK, iommufd_lu_check, struct iox_lu_check,
 	      findings_uptr),
 #ifdef CONFIG_IOMMUFD_TEST

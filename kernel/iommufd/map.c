@@ -415,7 +415,11 @@ static int fill_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain)
 	return 0;
 }
 
-static unsigned long domain_align(const struct iommu_domain *domain)
+/**
+ * iommufd_domain_align - what mappings in a domain must be aligned to, in bytes
+ * @domain: a paging domain
+ */
+unsigned long iommufd_domain_align(const struct iommu_domain *domain)
 {
 	return 1UL << __ffs(domain->pgsize_bitmap);
 }
@@ -430,7 +434,7 @@ static unsigned long wanted_align(struct iommufd_ioas *ioas)
 	if (ioas->small_pages || iommufd_ioas_has_pinning_access(ioas))
 		align = PAGE_SIZE;
 	list_for_each_entry(hwpt, &ioas->hwpts, item)
-		align = max(align, domain_align(hwpt->domain));
+		align = max(align, iommufd_domain_align(hwpt->domain));
 	return align;
 }
 
@@ -504,7 +508,7 @@ static int reserve_aperture(struct iommufd_ioas *ioas,
  */
 int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt)
 {
-	unsigned long align = domain_align(hwpt->domain);
+	unsigned long align = iommufd_domain_align(hwpt->domain);
 	unsigned long before = ioas->space.align;
 	int rc;
 

@@ -16,6 +16,7 @@
 #include <linux/pgtable.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <uapi/linux/iox.h>
 
 #include "space.h"
 
@@ -474,6 +475,29 @@ static int grow_windows(struct iova_space *space)
 	return 0;
 }
 
+/* Is there a window that is large enough? */
+static bool has_room(const struct iova_requirement *required,
+		     const struct iova_window *windows, unsigned int nr)
+{
+	unsigned long start;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		start = windows[i].start;
+		if (required->fixed)
+			start = max(start, required->base);
+		else if (check_add_overflow(start, -start & (required->align - 1),
+					    &start))
+			continue;
+		if (required->fixed && start != required->base)
+			continue;
+		if (start <= windows[i].last &&
+		    windows[i].last - start >= required->length - 1)
+			return true;
+	}
+	return !required->length;
+}
+
 /* Is any of a range promised to automatic IOVAs? */
 static bool is_allowed(const struct iova_space *space, unsigned long start,
 		       unsigned long last)
@@ -494,7 +518,8 @@ static bool is_allowed(const struct iova_space *space, unsigned long start,
  * @last: last IOVA, included
  * @owner: on whose behalf; several owners may reserve the same range
  *
- * Return: 0; -EADDRINUSE something is mapped or promised there; -ENOMEM.
+ * Return: 0; -EADDRINUSE something is mapped or promised there, or no required
+ * window would be left; -ENOMEM.
  */
 int iova_space_reserve(struct iova_space *space, unsigned long start,
 		       unsigned long last, const void *owner)
@@ -520,8 +545,14 @@ int iova_space_reserve(struct iova_space *space, unsigned long start,
 	list_for_each_entry(after, &space->reserved, item)
 		if (after->start > start)
 			break;
-	list_add_tail(&no_free_ptr(r)->item, &after->item);
+	list_add_tail(&r->item, &after->item);
 	rebuild_windows(space);
+	if (!has_room(&space->required, space->windows, space->nr_windows)) {
+		list_del(&r->item);
+		rebuild_windows(space);
+		return -EADDRINUSE;
+	}
+	retain_and_null_ptr(r);
 	return 0;
 }
 
@@ -580,6 +611,129 @@ int iova_space_allow(struct iova_space *space, struct iova_window *allowed,
 	kvfree(space->allowed);
 	space->allowed = allowed;
 	space->nr_allowed = nr;
+	return 0;
+}
+
+/**
+ * iova_space_require - have a window of some size, now and from now on
+ * @space: the space
+ * @required: in place of what was required before
+ *
+ * Return: 0, or -ENOSPC when there is none now; nothing has changed then.
+ */
+int iova_space_require(struct iova_space *space,
+		       const struct iova_requirement *required)
+{
+	guard(mutex)(&space->lock);
+	if (!has_room(required, space->windows, space->nr_windows))
+		return -ENOSPC;
+	space->required = *required;
+	return 0;
+}
+
+static bool in_the_way(struct iova_space *space, struct iova_trial *trial,
+		       const struct iova_window *range)
+{
+	if (iova_space_next(space, range->start, range->last))
+		trial->reason = IOX_ATTACH_MAPPED;
+	else if (is_allowed(space, range->start, range->last))
+		trial->reason = IOX_ATTACH_ALLOWED;
+	else
+		return false;
+	trial->conflict = *range;
+	return true;
+}
+
+static bool is_misaligned(struct iova_space *space, struct iova_trial *trial)
+{
+	struct iommufd_area *area;
+	MA_STATE(mas, &space->areas, 0, 0);
+
+	if (trial->align <= space->align)
+		return false;
+	mas_for_each(&mas, area, ULONG_MAX) {
+		if (!((area->iova | (area->last + 1) | area->start) &
+		      (trial->align - 1)))
+			continue;
+		trial->reason = IOX_ATTACH_MISALIGNED;
+		trial->conflict = (struct iova_window){ area->iova, area->last };
+		return true;
+	}
+	return false;
+}
+
+/* Take @range out of the middle of the window that it is in, if it is. */
+static bool split_window(struct iova_trial *trial,
+			 const struct iova_window *range)
+{
+	struct iova_window *w;
+	unsigned int i;
+
+	for (i = 0; i < trial->nr_windows; i++) {
+		w = &trial->windows[i];
+		if (w->start >= range->start || w->last <= range->last)
+			continue;
+		memmove(w + 1, w, (trial->nr_windows - i) * sizeof(*w));
+		w[0].last = range->start - 1;
+		w[1].start = range->last + 1;
+		trial->nr_windows++;
+		return true;
+	}
+	return false;
+}
+
+/* Take @range out of the windows of a trial, whose array has room for one more. */
+static void cut_windows(struct iova_trial *trial,
+			const struct iova_window *range)
+{
+	unsigned int i, kept = 0;
+
+	if (split_window(trial, range))
+		return;
+	for (i = 0; i < trial->nr_windows; i++) {
+		struct iova_window w = trial->windows[i];
+
+		if (w.start < range->start)
+			w.last = min(w.last, range->start - 1);
+		else if (w.last > range->last)
+			w.start = max(w.start, range->last + 1);
+		else
+			continue;
+		trial->windows[kept++] = w;
+	}
+	trial->nr_windows = kept;
+}
+
+/**
+ * iova_space_try - what would be if some ranges could not be used?
+ * @space: the space; nothing of it is changed
+ * @trial: says which; filled in
+ *
+ * Return: 0, whether it could be or not: see trial->reason; or -ENOMEM.
+ */
+int iova_space_try(struct iova_space *space, struct iova_trial *trial)
+{
+	unsigned int i;
+
+	guard(mutex)(&space->lock);
+	trial->windows = kmalloc_array(space->nr_windows + trial->nr_ranges,
+				       sizeof(*trial->windows),
+				       GFP_KERNEL_ACCOUNT);
+	if (!trial->windows)
+		return -ENOMEM;
+	trial->nr_windows = space->nr_windows;
+	memcpy(trial->windows, space->windows,
+	       space->nr_windows * sizeof(*trial->windows));
+	for (i = 0; i < trial->nr_ranges; i++)
+		cut_windows(trial, &trial->ranges[i]);
+
+	for (i = 0; i < trial->nr_ranges; i++)
+		if (in_the_way(space, trial, &trial->ranges[i]))
+			return 0;
+	if (is_misaligned(space, trial))
+		return 0;
+	if (!has_room(&space->required, trial->windows, trial->nr_windows))
+		trial->reason = IOX_ATTACH_REQUIRED;
 	return 0;
 }
 

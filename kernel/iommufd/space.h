@@ -73,6 +73,40 @@ struct iova_window {
 };
 
 /**
+ * struct iova_requirement - a window that there has to be
+ * @length: bytes; 0 for no requirement
+ * @align: where it may begin, a power of two in bytes
+ * @base: where it has to begin, if @fixed
+ * @fixed: there and nowhere else
+ */
+struct iova_requirement {
+	u64 length;
+	u64 align;
+	u64 base;
+	bool fixed;
+};
+
+/**
+ * struct iova_trial - what would be if some ranges could not be used
+ * @ranges: these ranges, in any order
+ * @nr_ranges: how many
+ * @align: what mappings would have to be aligned to, a power of two in bytes
+ * @windows: out: the windows then, to be given to kfree()
+ * @nr_windows: out: how many
+ * @reason: out: enum iox_attach_reason
+ * @conflict: out: the range, or the area, that is in the way; with a @reason
+ */
+struct iova_trial {
+	const struct iova_window *ranges;
+	unsigned int nr_ranges;
+	unsigned long align;
+	struct iova_window *windows;
+	unsigned int nr_windows;
+	u32 reason;
+	struct iova_window conflict;
+};
+
+/**
  * struct iova_space - the IOVAs of an IOAS
  * @lock: protects everything here; a short critical section of its own
  * @areas: struct iommufd_area by IOVA, with gap tracking
@@ -83,6 +117,7 @@ struct iova_window {
  * @allowed: where automatic IOVAs come from, ascending, all inside @windows:
  *	what would reserve any of it is refused. %NULL: from all @windows.
  * @nr_allowed: how many
+ * @required: what @windows must have room for, whatever is mapped there
  * @align: mappings begin and end at multiples of this power of two (bytes)
  */
 struct iova_space {
@@ -94,6 +129,7 @@ struct iova_space {
 	unsigned int nr_windows;
 	struct iova_window *allowed;
 	unsigned int nr_allowed;
+	struct iova_requirement required;
 	unsigned long align;
 };
 
@@ -127,5 +163,8 @@ int iova_space_reserve(struct iova_space *space, unsigned long start,
 void iova_space_unreserve(struct iova_space *space, const void *owner);
 int iova_space_allow(struct iova_space *space, struct iova_window *allowed,
 		     unsigned int nr);
+int iova_space_require(struct iova_space *space,
+		       const struct iova_requirement *required);
+int iova_space_try(struct iova_space *space, struct iova_trial *trial);
 
 #endif

@@ -14,6 +14,8 @@ enum {
 	IOX_CMD_BASE = 0xc0,
 	IOX_CMD_HWPT_LU_MARK_PRESERVE = IOX_CMD_BASE,
 	IOX_CMD_LU_CHECK = IOX_CMD_BASE + 1,
+	IOX_CMD_IOAS_REQUIRE = IOX_CMD_BASE + 2,
+	IOX_CMD_IOAS_TEST_ATTACH = IOX_CMD_BASE + 3,
 };
 
 /**
@@ -137,5 +139,93 @@ struct iox_lu_check {
 	__aligned_u64 findings_uptr;
 };
 #define IOX_LU_CHECK _IO(IOMMUFD_TYPE, IOX_CMD_LU_CHECK)
+
+/**
+ * enum iox_ioas_require_flags - Flags of struct iox_ioas_require
+ * @IOX_IOAS_REQUIRE_AT: The window has to begin at or before base
+ */
+enum iox_ioas_require_flags {
+	IOX_IOAS_REQUIRE_AT = 1U << 31,
+};
+
+/**
+ * struct iox_ioas_require - ioctl(IOX_IOAS_REQUIRE)
+ * @size: sizeof(struct iox_ioas_require)
+ * @ioas_id: The IOAS
+ * @flags: enum iox_ioas_require_flags
+ * @__reserved: Must be 0
+ * @length: Bytes; 0 ends what has been required before
+ * @align: What the IOVA that they begin at shall be a multiple of: a power of two, or 0 for 1
+ * @base: With IOX_IOAS_REQUIRE_AT, that IOVA; else it must be 0
+ *
+ * For programs that know how much they need, and do not care where: so many IOVAs in a row have to be usable, now and
+ * from now on. A later attach that would leave no such window fails with -EADDRINUSE. What is mapped makes no difference:
+ * this is about what devices can reach. A later call replaces an earlier one.
+ *
+ * Return: 0; -ENOSPC there is no such window now, and nothing has changed; -EINVAL align is no power of two, base is not
+ * aligned or not 0, or the range wraps; -ENOENT no such IOAS; -EOPNOTSUPP an unknown flag.
+ */
+struct iox_ioas_require {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 flags;
+	__u32 __reserved;
+	__aligned_u64 length;
+	__aligned_u64 align;
+	__aligned_u64 base;
+};
+#define IOX_IOAS_REQUIRE _IO(IOMMUFD_TYPE, IOX_CMD_IOAS_REQUIRE)
+
+/**
+ * enum iox_attach_reason - Why an attach would fail
+ * @IOX_ATTACH_OK: It would not, for want of IOVAs
+ * @IOX_ATTACH_MAPPED: Something is mapped in a range that the device cannot use
+ * @IOX_ATTACH_ALLOWED: IOMMU_IOAS_ALLOW_IOVAS has promised IOVAs in such a range
+ * @IOX_ATTACH_REQUIRED: No window would be left that is as IOX_IOAS_REQUIRE wants it
+ * @IOX_ATTACH_MISALIGNED: A mapping does not begin or end at a page of the device's IOMMU
+ */
+enum iox_attach_reason {
+	IOX_ATTACH_OK = 0,
+	IOX_ATTACH_MAPPED = 1,
+	IOX_ATTACH_ALLOWED = 2,
+	IOX_ATTACH_REQUIRED = 3,
+	IOX_ATTACH_MISALIGNED = 4,
+};
+
+/**
+ * struct iox_ioas_test_attach - ioctl(IOX_IOAS_TEST_ATTACH)
+ * @size: sizeof(struct iox_ioas_test_attach)
+ * @ioas_id: The IOAS
+ * @dev_id: A device that is bound to this file
+ * @flags: Must be 0
+ * @num_iovas: In: for how many ranges there is room. Out: how many there are
+ * @out_reason: enum iox_attach_reason
+ * @allowed_iovas: Array of struct iommu_iova_range: what would be usable after the attach, as IOMMU_IOAS_IOVA_RANGES would
+ *                 say then
+ * @out_iova_alignment: What mappings would have to be aligned to, in bytes
+ * @out_start: The range that the device cannot use, or the mapping, that is in the way; 0 if nothing is, and with
+ *             IOX_ATTACH_REQUIRED
+ * @out_last: Its last byte
+ *
+ * Ask what an attach of the device to the IOAS, or to an HWPT on it, would change, and whether it would fail because of
+ * that, without doing it. It can still fail for other reasons, such as want of memory.
+ *
+ * Return: 0, whatever out_reason says; -EMSGSIZE there are more ranges than room, as many as fit are there; -ENOENT no such
+ * IOAS or device; -EOPNOTSUPP flags; -EINVAL its IOMMU has pages larger than the CPU's; -ENOMEM, or why its IOMMU makes no
+ * domain.
+ */
+struct iox_ioas_test_attach {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 dev_id;
+	__u32 flags;
+	__u32 num_iovas;
+	__u32 out_reason;
+	__aligned_u64 allowed_iovas;
+	__aligned_u64 out_iova_alignment;
+	__aligned_u64 out_start;
+	__aligned_u64 out_last;
+};
+#define IOX_IOAS_TEST_ATTACH _IO(IOMMUFD_TYPE, IOX_CMD_IOAS_TEST_ATTACH)
 
 #endif /* _UAPI_LINUX_IOX_H */
