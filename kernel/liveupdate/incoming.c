@@ -31,10 +31,22 @@
  * struct incoming - Live object of the FLB
  * @state: What was handed over
  * @devices: All struct iommu_liveupdate_dev
+ * @unknown: All struct unknown_device
  */
 struct incoming {
 	struct iommu_lu_state state;
 	struct list_head devices;
+	struct list_head unknown;
+};
+
+/**
+ * struct unknown_device - A device that was at work, and has no record that can be believed
+ * @list: Entry of @unknown in struct incoming
+ * @ser: What takes the place of its record: a bad one
+ */
+struct unknown_device {
+	struct list_head list;
+	struct iommu_device_ser ser;
 };
 
 /* Protects @incoming and all that hangs off it. */
@@ -80,6 +92,7 @@ int iommu_lu_incoming_begin(u64 data, void **obj)
 	if (!in)
 		panic("iommu: live update: out of memory while devices are at work\n");
 	INIT_LIST_HEAD(&in->devices);
+	INIT_LIST_HEAD(&in->unknown);
 
 	ret = iommu_lu_verify(data, &in->state, &why);
 	if (ret == -EUCLEAN) {
@@ -135,6 +148,7 @@ EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find_hw);
 static struct iommu_device_ser *find_device(u32 pci_domain_nr, u32 devid)
 {
 	struct iommu_array_hdr_ser *page;
+	struct unknown_device *unknown;
 	struct iommu_device_ser *ser;
 	u64 index;
 
@@ -144,6 +158,10 @@ static struct iommu_device_ser *find_device(u32 pci_domain_nr, u32 devid)
 	iommu_lu_for_each(&incoming->state.arrays[IOMMU_LU_DEVICE], ser, page, index) {
 		if (ser->pci_domain_nr == pci_domain_nr && ser->devid == devid)
 			return ser;
+	}
+	list_for_each_entry(unknown, &incoming->unknown, list) {
+		if (unknown->ser.pci_domain_nr == pci_domain_nr && unknown->ser.devid == devid)
+			return &unknown->ser;
 	}
 	return NULL;
 }
@@ -193,14 +211,23 @@ static void isolate(struct iommu_device_ser *ser, const char *why)
 	       PCI_FUNC(ser->devid), why);
 }
 
+static struct iommu_device_ser *add_unknown(u32 pci_domain_nr, u32 devid)
+{
+	struct unknown_device *unknown = kzalloc_obj(*unknown);
+
+	if (!unknown)
+		panic("iommu: live update: out of memory while devices are at work\n");
+	unknown->ser.pci_domain_nr = pci_domain_nr;
+	unknown->ser.devid = devid;
+	list_add_tail(&unknown->list, &incoming->unknown);
+	return &unknown->ser;
+}
+
 /* The driver has found something wrong with a device that its tables have. It sees to these itself. */
 void iommu_liveupdate_isolate(u32 pci_domain_nr, u32 devid, const char *why)
 {
-	struct iommu_device_ser *ser, unknown = { .pci_domain_nr = pci_domain_nr, .devid = devid };
-
 	guard(mutex)(&incoming_lock);
-	ser = find_device(pci_domain_nr, devid);
-	isolate(ser ?: &unknown, why);
+	isolate(find_device(pci_domain_nr, devid) ?: add_unknown(pci_domain_nr, devid), why);
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_isolate);
 
@@ -564,13 +591,13 @@ static void finish_device(struct device *dev, bool stop)
 {
 	struct iommu_liveupdate_dev *lu;
 
-	if (stop)
-		pci_clear_master(to_pci_dev(dev));
-	/* No IOMMU came up for it. */
-	if (!dev->iommu_group)
+	/* Nothing has held it since it was stopped: somebody else may be using it. */
+	if (!dev->iommu || !dev->iommu->liveupdate || !dev->iommu->liveupdate->incoming)
 		return;
-	if (stop)
+	if (stop) {
+		pci_clear_master(to_pci_dev(dev));
 		iommu_group_release_restored(dev);
+	}
 
 	guard(mutex)(&incoming_lock);
 	lu = dev->iommu->liveupdate;
@@ -653,6 +680,7 @@ void iommu_lu_incoming_show(struct seq_file *m, iommu_lu_show_fn show)
 /* All files are finished. Who did not finish its device or domain did not want it. */
 void iommu_lu_incoming_end(void *obj)
 {
+	struct unknown_device *unknown, *next;
 	struct incoming *in = obj;
 
 	while (!list_empty(&in->devices))
@@ -662,6 +690,8 @@ void iommu_lu_incoming_end(void *obj)
 	WRITE_ONCE(incoming, NULL);
 	free_domains(in);
 	with_all_pages(&in->state, free_page_at);
+	list_for_each_entry_safe(unknown, next, &in->unknown, list)
+		kfree(unknown);
 	kfree(in);
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_lu_incoming_end);

@@ -11,6 +11,21 @@
 
 #include <linux/kho/abi/iommu.h>
 
+/* The next entry that leads to a table. For all others, which most are, nothing else is worked out. */
+static __always_inline bool next_table(struct pt_state *pts)
+{
+	for (; pts->index < pts->end_index; pts->index++) {
+		pt_load_entry(pts);
+		if (pts->type != PT_ENTRY_TABLE)
+			continue;
+		pt_index_to_va(pts);
+		return true;
+	}
+	return false;
+}
+
+#define for_each_table(pts) for (_pt_iter_first(pts); next_table(pts); (pts)->index++)
+
 static int __preserve_tables(struct pt_range *range, void *arg, unsigned int level, struct pt_table_p *table)
 {
 	struct pt_state pts = pt_init(range, level, table);
@@ -20,9 +35,7 @@ static int __preserve_tables(struct pt_range *range, void *arg, unsigned int lev
 	if (!pt_can_have_table(&pts))
 		return 0;
 
-	for_each_pt_level_entry(&pts) {
-		if (pts.type != PT_ENTRY_TABLE)
-			continue;
+	for_each_table(&pts) {
 		ret = iommu_preserve_pages(pts.table_lower);
 		if (ret)
 			return ret;
@@ -44,9 +57,7 @@ static int __unpreserve_tables(struct pt_range *range, void *arg, unsigned int l
 	if (!pt_can_have_table(&pts))
 		return 0;
 
-	for_each_pt_level_entry(&pts) {
-		if (pts.type != PT_ENTRY_TABLE)
-			continue;
+	for_each_table(&pts) {
 		if (!*nr)
 			return -ECANCELED;
 		--*nr;
@@ -115,12 +126,9 @@ static int __restore_tables(struct pt_range *range, void *arg, unsigned int leve
 	if (!pt_can_have_table(&pts))
 		return 0;
 
-	for_each_pt_level_entry(&pts) {
-		struct pt_state child_pts;
+	for_each_table(&pts) {
+		struct pt_state child_pts = pt_init(range, level - 1, NULL);
 
-		if (pts.type != PT_ENTRY_TABLE)
-			continue;
-		child_pts = pt_init(range, level - 1, NULL);
 		ret = restore_table(range->common, pt_table_pa(&pts),
 				    pt_num_items_lg2(&child_pts) + ilog2(PT_ITEM_WORD_SIZE));
 		if (ret)

@@ -659,6 +659,43 @@ static void test_parameters(void)
 	EXPECT(!strcmp(parse_note(note, only_built_in, sizeof(only_built_in), ON), "liveupdate=on"));
 }
 
+/* Records of devices that cannot be believed: what the IOMMU's tables have is held, and nothing else is touched. */
+static void test_unknown(void)
+{
+	struct iommu_lu_state state;
+	struct fixture f;
+	u8 *page;
+
+	if (!setup(&f, false))
+		return;
+	preserve(&f);
+	iommu_lu_outgoing_freeze(f.obj);
+	iommu_lu_state_init(&state, phys_to_virt(f.data));
+	page = phys_to_virt(*state.arrays[IOMMU_LU_DEVICE].headp);
+	page[sizeof(struct iommu_array_hdr_ser)] ^= 1;
+	iommu_lu_outgoing_forget();
+	mock_domain_forget(f.domain);
+	mock_jump(true);
+	EXPECT(!iommu_lu_incoming_begin(f.data, &f.obj));
+
+	EXPECT(!iommu_liveupdate_find(new_dev(&f, 0)));
+	iommu_liveupdate_isolate(MOCK_SEGMENT, PCI_DEVID(3, 0), "the test wants it");
+	EXPECT(iommu_liveupdate_find(new_dev(&f, 0)) && !iommu_liveupdate_find(new_dev(&f, 1)));
+	EXPECT(iommu_liveupdate_attach(new_dev(&f, 0), true) == ERR_PTR(-EUCLEAN));
+	EXPECT(mock_calls.isolated == 1 && iommu_device_is_restored(new_dev(&f, 0)));
+	iommu_device_discard_restored(new_dev(&f, 1));
+	EXPECT(f.next[1]->command & PCI_COMMAND_MASTER);
+	iommu_device_discard_restored(new_dev(&f, 0));
+	EXPECT(!iommu_device_is_restored(new_dev(&f, 0)) && !(f.next[0]->command & PCI_COMMAND_MASTER));
+	iommu_lu_incoming_end(f.obj);
+	for (int i = 0; i < 2; i++) {
+		mock_device_free(f.devices[i]);
+		mock_device_free(f.next[i]);
+	}
+	/* The pages of the domain and that of the records */
+	EXPECT(mock_end() == NR_MAPS + 2 + 1);
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
@@ -676,6 +713,7 @@ static const struct {
 	{ "devices and domain are abandoned", test_abandoned },
 	{ "devices whose attachment is not as it was are isolated", test_isolated },
 	{ "devices that share a group, or are bad, are isolated", test_not_alone },
+	{ "devices without a record are isolated and held", test_unknown },
 	{ "the note of an image is read, and nothing beyond its setup code", test_notes },
 	{ "the note of an image may have a certain length", test_note_length },
 	{ "what a kernel would boot without is seen", test_parameters },
