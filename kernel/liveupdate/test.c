@@ -599,7 +599,8 @@ static void test_notes(void)
 static void test_note_length(void)
 {
 	struct liveupdate_note *note __free(kfree) = kmalloc_obj(*note);
-	size_t head = sizeof(NOTE_HEAD) - 1, room = LIVEUPDATE_NOTE_MAX - (head - sizeof(LIVEUPDATE_NOTE_MAGIC));
+	const size_t head = sizeof(NOTE_HEAD) - 1;
+	const size_t room = LIVEUPDATE_NOTE_MAX - (head - sizeof(LIVEUPDATE_NOTE_MAGIC));
 	char *setup __free(kfree) = kmalloc(head + room + 1, GFP_KERNEL);
 
 	EXPECT(note && setup);
