@@ -45214,6 +45214,7 @@ struct iommu_lu_state {
 struct incoming {
 	struct iommu_lu_state state;
 	struct list_head devices;
+	struct list_head unknown;
 };
 
 struct ipv6_stable_secret {
@@ -48914,6 +48915,13 @@ struct iommufd_hwpt_paging {
 	struct iommufd_hwpt hwpt;
 };
 
+struct iova_requirement {
+	u64 length;
+	u64 align;
+	u64 base;
+	bool fixed;
+};
+
 struct iova_window;
 
 struct iova_space {
@@ -48925,6 +48933,7 @@ struct iova_space {
 	unsigned int nr_windows;
 	struct iova_window *allowed;
 	unsigned int nr_allowed;
+	struct iova_requirement required;
 	long unsigned int align;
 };
 
@@ -63276,6 +63285,13 @@ struct pt_iommu_x86_64_hw_info {
 	u8 levels;
 };
 
+struct pt_lu_tables {
+	u32 nr;
+	u32 max;
+	u32 checksum;
+	u64 *list;
+};
+
 struct pt_pmu {
 	struct pmu pmu;
 	u32 caps[8];
@@ -76246,6 +76262,11 @@ struct unix_vertex {
 	long unsigned int out_degree;
 	long unsigned int index;
 	long unsigned int scc_index;
+};
+
+struct unknown_device {
+	struct list_head list;
+	struct iommu_device_ser ser;
 };
 
 struct unlink_vma_file_batch {

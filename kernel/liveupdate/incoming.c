@@ -313,6 +313,12 @@ bool iommu_liveupdate_find(struct device *dev)
 }
 EXPORT_FOR_LIVEUPDATE_TEST(iommu_liveupdate_find);
 
+/* What has become of a domain, NULL if nothing yet, or if it could not be restored. */
+static struct iommu_lu_domain *lu_domain_of(const struct iommu_domain_ser *ser)
+{
+	return ser->obj.incoming ? (void *)ser->restored_domain : NULL;
+}
+
 static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_domain_ser *ser)
 {
 	struct iommu_lu_domain *lu_domain __free(kfree) = NULL;
@@ -320,17 +326,16 @@ static struct iommu_lu_domain *restore_domain(struct device *dev, struct iommu_d
 	struct iommu_domain *domain;
 	unsigned long nr_pages;
 
-	if (ser->restored_domain)
-		return (void *)ser->restored_domain;
-	/* A failed attempt has used up part of the pages. */
+	/* A failed attempt may have used up part of the pages. */
 	if (ser->obj.incoming)
-		return ERR_PTR(-EUCLEAN);
+		return lu_domain_of(ser) ?: ERR_PTR(-EUCLEAN);
 
 	lu_domain = kzalloc_obj(*lu_domain);
 	if (!lu_domain)
 		return ERR_PTR(-ENOMEM);
-	ser->obj.incoming = 1;
 	domain = dev_iommu_ops(dev)->liveupdate_ops->restore_domain(dev, ser, &nr_pages);
+	ser->obj.incoming = 1;
+	ser->restored_domain = 0;
 	if (IS_ERR(domain))
 		return ERR_CAST(domain);
 
@@ -420,7 +425,7 @@ static struct iommu_lu_domain *find_lu_domain(struct iommu_domain *domain)
 	if (!incoming)
 		return NULL;
 	iommu_lu_for_each(&incoming->state.arrays[IOMMU_LU_DOMAIN], ser, page, index) {
-		struct iommu_lu_domain *lu_domain = (void *)ser->restored_domain;
+		struct iommu_lu_domain *lu_domain = lu_domain_of(ser);
 
 		if (lu_domain && lu_domain->domain == domain)
 			return lu_domain;
@@ -471,7 +476,7 @@ struct iommu_domain *iommu_domain_claim_restored(u64 domain_phys)
 	ser = incoming ? iommu_lu_array_at(&incoming->state.arrays[IOMMU_LU_DOMAIN], domain_phys) : NULL;
 	if (!ser)
 		return ERR_PTR(-EINVAL);
-	lu_domain = (void *)ser->restored_domain;
+	lu_domain = lu_domain_of(ser);
 	if (!lu_domain || lu_domain->discarded || !lu_domain->nr_devices)
 		return ERR_PTR(-ENODEV);
 	if (lu_domain->claimed)
@@ -509,7 +514,7 @@ void iommu_domain_discard_restored(u64 domain_phys)
 
 	guard(mutex)(&incoming_lock);
 	ser = incoming ? iommu_lu_array_at(&incoming->state.arrays[IOMMU_LU_DOMAIN], domain_phys) : NULL;
-	lu_domain = ser ? (void *)ser->restored_domain : NULL;
+	lu_domain = ser ? lu_domain_of(ser) : NULL;
 	if (!lu_domain || lu_domain->discarded || WARN_ON(lu_domain->claimed))
 		return;
 	lu_domain->discarded = true;
@@ -660,7 +665,7 @@ static void free_domains(struct incoming *in)
 	u64 index;
 
 	iommu_lu_for_each(&in->state.arrays[IOMMU_LU_DOMAIN], ser, page, index) {
-		struct iommu_lu_domain *lu_domain = (void *)ser->restored_domain;
+		struct iommu_lu_domain *lu_domain = lu_domain_of(ser);
 
 		if (!lu_domain)
 			continue;

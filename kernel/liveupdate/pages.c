@@ -41,6 +41,7 @@ bool iommu_pages_restorable(phys_addr_t phys, size_t size)
 		return iommu_lu_test_restorable(phys, size);
 	return kho_restorable(phys, get_order(size));
 }
+EXPORT_SYMBOL_GPL(iommu_pages_restorable);
 
 /**
  * iommu_restore_pages - Take over pages from the previous kernel

@@ -66,7 +66,7 @@ static const char *verify_objects(struct iommu_lu_state *state)
 			return "an IOMMU's record makes no sense";
 	}
 	iommu_lu_for_each(&state->arrays[IOMMU_LU_DOMAIN], domain, page, index) {
-		if (!domain->obj.ref_count || domain->obj.incoming || domain->restored_domain)
+		if (!domain->obj.ref_count || domain->obj.incoming)
 			return "a domain's record makes no sense";
 	}
 	iommu_lu_for_each(&state->arrays[IOMMU_LU_DEVICE], device, page, index) {

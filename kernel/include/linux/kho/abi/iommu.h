@@ -100,7 +100,9 @@ struct iommu_obj_hdr_ser {
  * @vasz:            Width of an IOVA in bits
  * @sign_extend:     The top bit of an IOVA extends to 64 bits
  * @__unused:        0
- * @restored_domain: 0; a place for the kernel that restored the domain to note its struct iommu_domain in
+ * @restored_domain: The number of tables but the topmost in the upper half, and in the lower half a CRC-32C over their
+ *                   addresses, 8 bytes each, in the order of a walk that goes down before it goes on. Then a place for
+ *                   the kernel that restored the domain to note what became of it
  */
 struct iommu_domain_ser {
 	struct iommu_obj_hdr_ser obj;
