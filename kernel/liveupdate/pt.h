@@ -13,13 +13,14 @@
 #include <linux/crc32.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/slab.h>
+#include <linux/unroll.h>
 
 #include "liveupdate.h"
 
 /* Bits that are part of an address in every format, and tell nothing about the kind of an entry in any. */
 #define PT_LU_ADDRESS	GENMASK_ULL(51, 12)
 /* Entries that are looked at together. */
-#define PT_LU_STRIDE	8
+#define PT_LU_STRIDE	16
 
 /**
  * struct pt_lu_tables - All tables but the topmost, in the order in which a walk meets them
@@ -46,14 +47,30 @@ static int add_table(struct pt_lu_tables *tables, u64 phys, unsigned int lg2sz)
 	return 0;
 }
 
-/* Are the entries behind one of the same kind? Without anything but an address, it could be anything. */
-static __always_inline bool more_of_the_same(const u64 *entry)
+/* Are these entries of one kind? Bits that are set in some, and not in all, may be those of an address only. */
+static __always_inline bool all_alike(const u64 *entries, u64 like, u64 address)
 {
-	u64 mask = *entry & ~PT_LU_ADDRESS ? ~PT_LU_ADDRESS : ~0ULL, differ = 0;
+	u64 any = like, all = like;
 
-	for (int i = 1; i <= PT_LU_STRIDE; i++)
-		differ |= entry[i] ^ *entry;
-	return !(differ & mask);
+	unrolled_count(PT_LU_STRIDE)
+	for (int i = 0; i < PT_LU_STRIDE; i++) {
+		any |= entries[i];
+		all &= entries[i];
+	}
+	return !((any ^ all) & ~address);
+}
+
+/* The first entry from @from on that may be of another kind than @like. */
+static __always_inline unsigned int skip_alike(const u64 *entries, unsigned int from, unsigned int end, u64 like)
+{
+	/* With nothing but an address, it could be anything. */
+	u64 address = like & ~PT_LU_ADDRESS ? PT_LU_ADDRESS : 0;
+
+	while (from + PT_LU_STRIDE <= end && all_alike(&entries[from], like, address))
+		from += PT_LU_STRIDE;
+	while (from < end && !((entries[from] ^ like) & ~address))
+		from++;
+	return from;
 }
 
 /*
@@ -70,10 +87,10 @@ static __always_inline bool next_table(struct pt_state *pts)
 			pt_index_to_va(pts);
 			return true;
 		}
-		while (PT_ITEM_WORD_SIZE == sizeof(u64) && pts->index + PT_LU_STRIDE < pts->end_index &&
-		       more_of_the_same(&entries[pts->index]))
-			pts->index += PT_LU_STRIDE;
-		pts->index++;
+		if (PT_ITEM_WORD_SIZE == sizeof(u64))
+			pts->index = skip_alike(entries, pts->index + 1, pts->end_index, entries[pts->index]);
+		else
+			pts->index++;
 	}
 	return false;
 }
