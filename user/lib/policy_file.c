@@ -237,17 +237,34 @@ static void find_source(const char *line, char *source, size_t size)
 		snprintf(source, size, "%.*s", (int)(len - (size_t)(where - line)), where);
 }
 
-/* The last line that is about what is wrong, and the line of the source before it. */
+/* "3: (b7) r4 = 0": the verifier tells what it walks through. */
+static bool is_step(const char *line)
+{
+	size_t digits = strspn(line, "0123456789");
+
+	return *line == ';' || (digits && line[digits] == ':');
+}
+
+/*
+ * Where the log ends with the step that is wrong, comes what is wrong with it, and then perhaps an
+ * explanation of many lines and a summary. Takes what is wrong, and the line of the source.
+ */
 static void find_reason(const char *log, char *reason, size_t reason_size, char *source,
 			size_t source_size)
 {
-	for (const char *line = log; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+	size_t len, used = 0;
+
+	for (const char *line = log; *line; line += len + (line[len] == '\n')) {
+		len = strcspn(line, "\n");
+		if (!strncmp(line, "Verification failed:", 20) || !strncmp(line, "processed ", 10))
+			return;
 		if (*line == ';')
 			find_source(line, source, source_size);
-		else if (*line != '\n' && strncmp(line, "processed ", 10) &&
-			 strncmp(line, "verification time", 17) &&
-			 strncmp(line, "stack depth", 11))
-			snprintf(reason, reason_size, "%.*s", (int)strcspn(line, "\n"), line);
+		if (is_step(line))
+			*reason = (char)(used = 0);
+		else if (len && used < reason_size)
+			used += (size_t)snprintf(reason + used, reason_size - used, "%s%.*s",
+						 used ? ": " : "", (int)len, line);
 	}
 }
 
@@ -261,7 +278,7 @@ static void say_rejected(const struct policy_file *f)
 	if (asprintf(&why, "the verifier rejects %s: %s%s%s%s", policy_file_name(f), reason,
 		     *source ? " (" : "", source, *source ? ")" : "") < 0)
 		return;
-	msg_error(f->path, why, "mend the policy; IOX_DEBUG=1 shows all that the verifier says");
+	msg_error(f->path, why, "mend it (IOX_DEBUG=1 shows all that the verifier says)");
 	free(why);
 }
 
@@ -337,7 +354,7 @@ static bool put_value(const struct policy_file *f)
 	if (!kmsg_last(mark, "iox: IOVA policy ", why, sizeof(why)))
 		snprintf(why, sizeof(why), "the kernel rejects it: %s", strerror(-err));
 	if (err)
-		msg_error(f->path, why, "mend the policy; dmesg has the kernel's words");
+		msg_error(f->path, why, "mend it and compile it again");
 	return !err;
 }
 
