@@ -205,7 +205,7 @@ TEST_F(policy_cmd, load_wants_to_know_which)
 	EXPECT_EQ(1, loaded());
 }
 
-TEST_F(policy_cmd, load_of_what_is_no_policy)
+TEST_F_TIMEOUT(policy_cmd, load_of_what_is_no_policy, 120)
 {
 	FAILS("iox policy load: /nonexistent: No such file or directory\n", "load /nonexistent");
 	FAILS("/passwd: is no BPF object with BTF; compile it ", "load /etc/passwd");
@@ -232,7 +232,7 @@ TEST_F(policy_cmd, load_tells_why_the_verifier_rejects_it)
 	EXPECT_EQ(0, loaded());
 }
 
-TEST_F(policy_cmd, load_tells_why_the_kernel_rejects_it)
+TEST_F_TIMEOUT(policy_cmd, load_tells_why_the_kernel_rejects_it, 120)
 {
 	FAILS("asks_nobody rejected: it has no .select; ",
 	      "load --name asks_nobody $BUILD/bpf/unfit.bpf.o");
@@ -245,7 +245,7 @@ TEST_F(policy_cmd, load_tells_why_the_kernel_rejects_it)
 	EXPECT_EQ(0, loaded());
 }
 
-TEST_F(policy_cmd, load_tells_who_is_in_its_place)
+TEST_F_TIMEOUT(policy_cmd, load_tells_who_is_in_its_place, 120)
 {
 	char line[128];
 
@@ -285,7 +285,7 @@ TEST_F(policy_cmd, unload_of_what_bpftool_has_registered)
 	EXPECT_EQ(0, loaded());
 }
 
-TEST_F(policy_cmd, unload_of_one_of_the_same_name)
+TEST_F_TIMEOUT(policy_cmd, unload_of_one_of_the_same_name, 120)
 {
 	char command[64], text[128];
 	long host, cgroup;
@@ -338,7 +338,7 @@ TEST_F(policy_cmd, replace_puts_another_in_its_place)
 	EXPECT_EQ(0, loaded());
 }
 
-TEST_F(policy_cmd, replace_keeps_the_place)
+TEST_F_TIMEOUT(policy_cmd, replace_keeps_the_place, 120)
 {
 	struct stat cgroup;
 
@@ -355,7 +355,7 @@ TEST_F(policy_cmd, replace_keeps_the_place)
 	EXPECT_STREQ("shadow", json_string(SHOW("answer"), "state"));
 }
 
-TEST_F(policy_cmd, replace_lets_a_canary_grow)
+TEST_F_TIMEOUT(policy_cmd, replace_lets_a_canary_grow, 120)
 {
 	OK("load --share 30 $BUILD/bpf/top_down.bpf.o");
 	OK("replace --share 500 top_down $BUILD/bpf/top_down.bpf.o");
@@ -370,7 +370,7 @@ TEST_F(policy_cmd, replace_lets_a_canary_grow)
 	EXPECT_EQ(30, json_number(SHOW("first_fit"), "share"));
 }
 
-TEST_F(policy_cmd, replace_by_what_cannot_be)
+TEST_F_TIMEOUT(policy_cmd, replace_by_what_cannot_be, 120)
 {
 	OK("load $BUILD/bpf/top_down.bpf.o");
 	FAILS(": the verifier rejects write_request: ",
@@ -495,7 +495,7 @@ TEST_F(policy_cmd, show_tells_why_it_was_ejected)
 
 /* --- check ----------------------------------------------------------------------- */
 
-TEST_F(policy_cmd, check_says_what_is_in_a_file)
+TEST_F_TIMEOUT(policy_cmd, check_says_what_is_in_a_file, 120)
 {
 	OK("check $BUILD/bpf/answer.bpf.o");
 	SAYS("answer: accepted\n  variable      answer\n  members       select (");
@@ -509,7 +509,7 @@ TEST_F(policy_cmd, check_says_what_is_in_a_file)
 	EXPECT_EQ(1, registered());
 }
 
-TEST_F(policy_cmd, check_rejects_what_the_kernel_would)
+TEST_F_TIMEOUT(policy_cmd, check_rejects_what_the_kernel_would, 120)
 {
 	EXPECT_EQ(1, IOX("check $BUILD/bpf/unfit.bpf.o 2>/dev/null"));
 	EXPECT_FALSE(shell_has(self->output, "asks_nobody"));
@@ -527,7 +527,7 @@ TEST_F(policy_cmd, check_rejects_what_the_kernel_would)
 
 /* --- all of them ----------------------------------------------------------------- */
 
-TEST_F(policy_cmd, wrong_usage_gives_2)
+TEST_F_TIMEOUT(policy_cmd, wrong_usage_gives_2, 120)
 {
 	static const char *const wrong[] = {
 		"bogus", "load", "load a b", "load --share 0 a", "load --share 1001 a",
@@ -545,7 +545,7 @@ TEST_F(policy_cmd, wrong_usage_gives_2)
 	}
 }
 
-TEST_F(policy_cmd, help_gives_0)
+TEST_F_TIMEOUT(policy_cmd, help_gives_0, 120)
 {
 	static const char *const verb[] = { "check", "list", "load", "replace", "show", "unload" };
 
@@ -560,7 +560,7 @@ TEST_F(policy_cmd, help_gives_0)
 	}
 }
 
-TEST_F(policy_cmd, without_privilege_they_say_so)
+TEST_F_TIMEOUT(policy_cmd, without_privilege_they_say_so, 120)
 {
 	static const char *const command[] = {
 		"load $BUILD/bpf/first_fit.bpf.o", "check $BUILD/bpf/first_fit.bpf.o",

@@ -58,6 +58,12 @@ static void find_states(const struct btf *btf, const struct btf_type *t, struct 
 	}
 }
 
+static void say_unsupported(void)
+{
+	msg_error("this kernel", "has no IOVA policies",
+		  "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
+}
+
 static bool read_layout(struct layout *l)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -82,8 +88,7 @@ static bool read_layout(struct layout *l)
 	btf__free(btf);
 	if (l->value_type > 0)
 		return true;
-	msg_error("this kernel", "has no IOVA policies",
-		  "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
+	say_unsupported();
 	return false;
 }
 
@@ -284,9 +289,10 @@ void policies_free(struct policies *p)
 
 bool policies_supported(void)
 {
-	struct layout layout;
-
-	return read_layout(&layout);
+	if (!access(SYSFS, F_OK))
+		return true;
+	say_unsupported();
+	return false;
 }
 
 static bool is_map_id(const char *which, __u32 *id)
