@@ -30,13 +30,15 @@ static void say_refused(const struct policy_file *f, const struct policy_place *
 	char why[256], mend[128];
 	struct policies p;
 
-	if (err == -ENOENT) {
+	if (err == -ENOENT && place->cgroup_id) {
 		snprintf(why, sizeof(why), "there is no cgroup with the id %llu", place->cgroup_id);
 		msg_error(name, why, "say which with --cgroup");
 		return;
 	}
 	if (err != -EBUSY) {
-		snprintf(why, sizeof(why), "its init says no: %s", strerror(-err));
+		snprintf(why, sizeof(why), "%s: %s",
+			 policy_file_has(f, "init") ? "its init says no" : "cannot be registered",
+			 strerror(-err));
 		msg_error(name, why, "dmesg may tell more");
 		return;
 	}
@@ -236,19 +238,34 @@ static struct policy_place place_of(const struct policy *old, const struct polic
 	};
 }
 
+/* Not if somebody else has replaced it meanwhile: -EPERM. */
+static int update_link(const struct policy *old, const struct policy_file *f)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE);
+	int link = bpf_link_get_fd_by_id(old->link_id), map, err;
+
+	if (link < 0)
+		return link;
+	map = bpf_map_get_fd_by_id(old->map_id);
+	opts.old_map_fd = (__u32)map;
+	err = map < 0 ? map : bpf_link_update(link, bpf_map__fd(f->map), &opts);
+	if (map >= 0)
+		close(map);
+	close(link);
+	return err;
+}
+
 static bool update(const struct policy *old, const struct policy_file *f,
 		   const struct policy_place *place)
 {
 	char path[PATH_MAX], where[POLICY_SCOPE_LEN];
 	const char *name = policy_file_name(f);
-	int link = bpf_link_get_fd_by_id(old->link_id);
 	__u32 id = policy_file_map_id(f);
-	int err = link < 0 ? link : bpf_link_update(link, bpf_map__fd(f->map), NULL);
+	int err = update_link(old, f);
 
-	if (link >= 0)
-		close(link);
-	if (link < 0 || err == -ENOLINK) {
-		msg_error(old->name, "was unloaded meanwhile", "'iox policy load' the new one");
+	if (err == -ENOENT || err == -ENOLINK || err == -EPERM) {
+		msg_error(old->name, "was unloaded or replaced meanwhile",
+			  "'iox policy list' shows what there is now");
 		return false;
 	}
 	if (err) {

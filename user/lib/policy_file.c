@@ -221,6 +221,13 @@ const struct bpf_program *policy_file_program(const struct policy_file *f,
 	return prog;
 }
 
+bool policy_file_has(const struct policy_file *f, const char *function)
+{
+	const struct btf_member *m = btf_find_member(bpf_object__btf(f->object), f->type, function);
+
+	return m && policy_file_program(f, m);
+}
+
 /* --- into the kernel ------------------------------------------------------ */
 
 /* The place in the source that the verifier was at: "; CODE @ FILE:LINE". */

@@ -44,9 +44,10 @@ struct policy_place policy_file_place(const struct policy_file *f);
 /* Before it is loaded. */
 bool policy_file_set_place(struct policy_file *f, const struct policy_place *place);
 
-/* Which of @type's members are functions, and which program each is; NULL if it is none. */
+/* The program that is member @m of the type; NULL if there is none, or @m is no function. */
 const struct bpf_program *policy_file_program(const struct policy_file *f,
 					      const struct btf_member *m);
+bool policy_file_has(const struct policy_file *f, const char *function);
 
 /*
  * Brings it into the kernel: the verifier has accepted the programs, and the kernel the values of
