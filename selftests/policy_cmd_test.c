@@ -263,6 +263,15 @@ TEST_F_TIMEOUT(policy_cmd, load_tells_who_is_in_its_place, 120)
 	EXPECT_EQ(4, loaded());
 }
 
+TEST_F(policy_cmd, load_without_a_file_system_to_pin_in)
+{
+	EXPECT_EQ(1, shell_run(self->output, "unshare -m sh -c 'umount /sys/fs/bpf && "
+			       "$IOX policy load $BUILD/bpf/top_down.bpf.o' 2>&1"));
+	EXPECT_STREQ("iox policy load: /sys/fs/bpf: is no BPF file system; "
+		     "mount -t bpf bpf /sys/fs/bpf\n", self->output);
+	EXPECT_EQ(0, loaded());
+}
+
 /* --- unload ---------------------------------------------------------------------- */
 
 TEST_F(policy_cmd, unload_leaves_nothing)
@@ -375,8 +384,10 @@ TEST_F_TIMEOUT(policy_cmd, replace_by_what_cannot_be, 120)
 	OK("load $BUILD/bpf/top_down.bpf.o");
 	FAILS(": the verifier rejects write_request: ",
 	      "replace top_down --name writes_request $BUILD/bpf/misuse.bpf.o");
-	FAILS("asks_nobody rejected: ", "replace top_down --name asks_nobody $BUILD/bpf/unfit.bpf.o");
-	FAILS("says_no: its init says no: ", "replace top_down --name says_no $BUILD/bpf/unfit.bpf.o");
+	FAILS("asks_nobody rejected: ",
+	      "replace top_down --name asks_nobody $BUILD/bpf/unfit.bpf.o");
+	FAILS("says_no: its init says no: ",
+	      "replace top_down --name says_no $BUILD/bpf/unfit.bpf.o");
 	FAILS("other: no such policy; ", "replace other $BUILD/bpf/first_fit.bpf.o");
 	EXPECT_STREQ("top_down", in_force());
 	EXPECT_EQ(1, loaded());
@@ -452,7 +463,8 @@ TEST_F(policy_cmd, show_has_all_that_sysfs_has)
 	ASSERT_EQ(0, IOX("show %ld", counted("map_id")));
 	SAYS("answer\n  state     in-force\n");
 	SAYS("\n  scope     host\n  share     1000 of 1000\n  flags     -\n  spaces    1\n");
-	SAYS("\n  asked     4\n  used      3 (75.0 %)\n  declined  1 (25.0 %)\n  refused   0 (0.0 %)\n");
+	SAYS("\n  asked     4\n  used      3 (75.0 %)\n  declined  1 (25.0 %)\n"
+	     "  refused   0 (0.0 %)\n");
 	SAYS("\n  p50       ");
 	snprintf(line, sizeof(line), "\n  map       %ld (answer)\n", counted("map_id"));
 	SAYS(line);

@@ -28,8 +28,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "FILE",
-	.doc = "Has the kernel look at each policy of a BPF object file, and says what is in it and "
-	       "where it would go. Nothing is attached, and nothing stays.\v"
+	.doc = "Has the kernel look at each policy of a BPF object file, and says what is in it "
+	       "and where it would go. Nothing is attached, and nothing stays.\v"
 	       "Exit status: 0 all are accepted, 1 one is not, or there is none, 2 wrong usage. A "
 	       "place that is taken does not count.",
 };

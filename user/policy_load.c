@@ -105,11 +105,11 @@ static const struct argp load_argp = {
 	.options = load_options,
 	.parser = parse_load,
 	.args_doc = "FILE",
-	.doc = "Puts the policy of a BPF object file in force. It stays until 'iox policy unload', or "
-	       "until the machine reboots: its link is pinned below /sys/fs/bpf/iox/policy.\v"
-	       "What is not said here is as FILE has it; if that says nothing either, the policy is "
-	       "for all address spaces of the host, and the built-in allocator chooses when it has "
-	       "no opinion.",
+	.doc = "Puts the policy of a BPF object file in force. It stays until 'iox policy unload', "
+	       "or until the machine reboots: its link is pinned below /sys/fs/bpf/iox/policy.\v"
+	       "What is not said here is as FILE has it; if that says nothing either, the policy "
+	       "is for all address spaces of the host, and the built-in allocator chooses when it "
+	       "has no opinion.",
 };
 
 static bool choose_place(const struct policy_file *f, const struct options *o,
@@ -203,8 +203,8 @@ static const struct argp replace_argp = {
 	.options = replace_options,
 	.parser = parse_replace,
 	.args_doc = "NAME|ID FILE",
-	.doc = "Puts the policy of a BPF object file in the place of the one with that name, or that "
-	       "map id, in one step: every map asks either the old or the new one.\v"
+	.doc = "Puts the policy of a BPF object file in the place of the one with that name, or "
+	       "that map id, in one step: every map asks either the old or the new one.\v"
 	       "Its scope is that of the old one; so are share, shadow and strict. --share makes a "
 	       "canary grow: in the end, 1000 makes it the policy of its scope.",
 };
@@ -238,7 +238,21 @@ static struct policy_place place_of(const struct policy *old, const struct polic
 	};
 }
 
-/* Not if somebody else has replaced it meanwhile: -EPERM. */
+static bool is_still_there(const struct policy *q)
+{
+	struct bpf_link_info info = {};
+	int link = bpf_link_get_fd_by_id(q->link_id);
+	__u32 len = sizeof(info);
+	bool there;
+
+	if (link < 0)
+		return false;
+	there = !bpf_link_get_info_by_fd(link, &info, &len) && info.struct_ops.map_id == q->map_id;
+	close(link);
+	return there;
+}
+
+/* Fails if somebody else has replaced it meanwhile. */
 static int update_link(const struct policy *old, const struct policy_file *f)
 {
 	LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE);
@@ -263,7 +277,7 @@ static bool update(const struct policy *old, const struct policy_file *f,
 	__u32 id = policy_file_map_id(f);
 	int err = update_link(old, f);
 
-	if (err == -ENOENT || err == -ENOLINK || err == -EPERM) {
+	if (err && !is_still_there(old)) {
 		msg_error(old->name, "was unloaded or replaced meanwhile",
 			  "'iox policy list' shows what there is now");
 		return false;

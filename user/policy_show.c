@@ -44,7 +44,7 @@ static const struct argp argp = {
 	.parser = parse,
 	.args_doc = "NAME|ID",
 	.doc = "All that is known of the policy with that name, or that map id: its scope, its "
-	       "address spaces, what became of its answers, how long they take, why it was ejected.",
+	       "address spaces, what became of its answers, their times, why it was ejected.",
 };
 
 static void print_counters(const struct policy *q)

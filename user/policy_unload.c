@@ -34,7 +34,7 @@ static const struct argp argp = {
 	.doc = "Takes the policy with that name, or that map id, out of the kernel. Its address "
 	       "spaces go to the policy that is next, or to the built-in allocator; what is mapped "
 	       "stays where it is.\v"
-	       "For those that 'iox policy load' or 'bpftool struct_ops register' has put in force.",
+	       "For those that 'iox policy load' or 'bpftool struct_ops register' put in force.",
 };
 
 /* One that a link attaches. The link is not the last to go if somebody has it open. */
@@ -91,7 +91,7 @@ static bool unload(const struct policy *q)
 	bool ok;
 
 	if (!policy_is_registered(q)) {
-		msg_error(q->name, "is not in force", "it goes with the program that has loaded it");
+		msg_error(q->name, "is not in force", "it goes with the program that loaded it");
 		return false;
 	}
 	ok = q->link_id ? unload_link(q) : unload_map(q);

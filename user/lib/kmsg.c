@@ -23,11 +23,15 @@ bool kmsg_last(int mark, const char *prefix, char *line, size_t size)
 	ssize_t len;
 
 	/* EPIPE: records were overwritten before we came to them. */
-	while (mark >= 0 &&
-	       ((len = read(mark, record, sizeof(record) - 1)) > 0 || (len < 0 && errno == EPIPE))) {
+	while (mark >= 0) {
 		char *text;
 
-		record[len < 0 ? 0 : len] = 0;
+		len = read(mark, record, sizeof(record) - 1);
+		if (len < 0 && errno == EPIPE)
+			continue;
+		if (len <= 0)
+			break;
+		record[len] = 0;
 		/* "level,number,time,flags;text\n", then lines of what is known about it */
 		text = strchr(record, ';');
 		if (!text || strncmp(text + 1, prefix, strlen(prefix)))

@@ -149,7 +149,7 @@ static char *at(const struct policy_file *f, const struct btf_member *m)
 	return (char *)bpf_map__initial_value(f->map, NULL) + m->offset / 8;
 }
 
-/* The bytes of member @name, of which there must be @size; NULL if the object knows no such thing. */
+/* The @size bytes of member @name; NULL if the object knows no such thing. */
 static char *find_value(const struct policy_file *f, const char *name, __s64 size)
 {
 	const struct btf *btf = bpf_object__btf(f->object);
