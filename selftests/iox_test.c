@@ -369,7 +369,7 @@ TEST_F(iox, help_gives_0)
 	ASSERT_TRUE(shell_has(self->output, "  stat "));
 	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --help"));
 	ASSERT_TRUE(shell_has(self->output, "--interval"));
-	ASSERT_EQ(0, shell_run(self->output, "$IOX policy --help"));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy list --help"));
 	ASSERT_TRUE(shell_has(self->output, "--json"));
 }
 
@@ -574,7 +574,7 @@ TEST_F(iox, policy_list_on_a_kernel_without_policies)
 	if (iommufd_is_iox())
 		SKIP(return, "this kernel has policies");
 	ASSERT_EQ(1, shell_run(self->output, "$IOX policy list 2>&1"));
-	ASSERT_STREQ("iox policy: this kernel: has no IOVA policies; "
+	ASSERT_STREQ("iox policy list: this kernel: has no IOVA policies; "
 		     "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')\n", self->output);
 }
 

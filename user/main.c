@@ -11,7 +11,7 @@
 
 static const struct iox_command commands[] = {
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
-	{ "policy", "which IOVA policies are loaded, and how they fare", cmd_policy },
+	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
 	{ "stat", "count and time map and unmap calls", cmd_stat },
 };
 

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include "btf_members.h"
 #include "msg.h"
 #include "policies.h"
 
@@ -27,35 +28,18 @@ struct layout {
 	__s32 ready, in_use, to_be_free;	/* enum bpf_struct_ops_state */
 };
 
-static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t,
-					    const char *name)
-{
-	const struct btf_member *m = btf_members(t);
-
-	for (__u32 i = 0; i < btf_vlen(t); i++)
-		if (!strcmp(btf__name_by_offset(btf, m[i].name_off), name))
-			return &m[i];
-	return NULL;
-}
-
 /* Offset of @outer.@inner in @t, and the type of @inner; NULL if there is no such thing. */
 static const struct btf_type *find_nested(const struct btf *btf, const struct btf_type *t,
 					  const char *outer, const char *inner, __u32 *off)
 {
-	const struct btf_member *o = find_member(btf, t, outer), *i;
-	const struct btf_type *s;
-	__s32 id;
+	const struct btf_member *o = btf_find_member(btf, t, outer), *i;
+	const struct btf_type *s = o ? btf_member_type(btf, o) : NULL;
 
-	if (!o)
-		return NULL;
-	id = btf__resolve_type(btf, o->type);
-	s = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
-	i = s && btf_is_composite(s) ? find_member(btf, s, inner) : NULL;
+	i = s && btf_is_composite(s) ? btf_find_member(btf, s, inner) : NULL;
 	if (!i)
 		return NULL;
 	*off = (o->offset + i->offset) / 8;
-	id = btf__resolve_type(btf, i->type);
-	return id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
+	return btf_member_type(btf, i);
 }
 
 static void find_states(const struct btf *btf, const struct btf_type *t, struct layout *l)
@@ -72,6 +56,12 @@ static void find_states(const struct btf *btf, const struct btf_type *t, struct 
 		else if (!strcmp(name, "BPF_STRUCT_OPS_STATE_TOBEFREE"))
 			l->to_be_free = e[i].val;
 	}
+}
+
+static void say_unsupported(void)
+{
+	msg_error("this kernel", "has no IOVA policies",
+		  "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
 }
 
 static bool read_layout(struct layout *l)
@@ -98,8 +88,7 @@ static bool read_layout(struct layout *l)
 	btf__free(btf);
 	if (l->value_type > 0)
 		return true;
-	msg_error("this kernel", "has no IOVA policies",
-		  "boot a kernel with CONFIG_IOX_POLICY=y ('make kernel')");
+	say_unsupported();
 	return false;
 }
 
@@ -124,7 +113,7 @@ static __u64 read_sysfs_u64(const struct policy *policy, const char *name)
 	char line[32];
 
 	read_sysfs(policy, name, line, sizeof(line));
-	return strtoull(line, NULL, 10);
+	return strtoull(line, NULL, 0);
 }
 
 static enum policy_state registered_as(const char *word, enum policy_state otherwise)
@@ -154,6 +143,7 @@ static void read_registered(struct policy *policy)
 	policy->state = registered_as(state, policy->state);
 	policy->cgroup_id = read_sysfs_u64(policy, "cgroup_id");
 	policy->share = read_sysfs_u64(policy, "share");
+	policy->flags = (__u32)read_sysfs_u64(policy, "flags");
 	policy->spaces = read_sysfs_u64(policy, "spaces");
 	policy->p50_ns = read_sysfs_u64(policy, "time_p50_ns");
 	policy->p99_ns = read_sysfs_u64(policy, "time_p99_ns");
@@ -295,4 +285,85 @@ void policies_free(struct policies *p)
 {
 	free(p->list);
 	*p = (struct policies){};
+}
+
+bool policies_supported(void)
+{
+	if (!access(SYSFS, F_OK))
+		return true;
+	say_unsupported();
+	return false;
+}
+
+static bool is_map_id(const char *which, __u32 *id)
+{
+	char *end;
+
+	errno = 0;
+	*id = (__u32)strtoul(which, &end, 10);
+	return !errno && *which >= '0' && *which <= '9' && !*end;
+}
+
+static void say_several(const struct policies *p, const char *name)
+{
+	char *mend = NULL;
+	size_t size;
+	FILE *f = open_memstream(&mend, &size);
+	const char *before = "";
+
+	if (!f)
+		return;
+	fputs("say which by the id of its map: ", f);
+	for (size_t i = 0; i < p->nr; i++) {
+		if (strcmp(p->list[i].name, name))
+			continue;
+		fprintf(f, "%s%u", before, p->list[i].map_id);
+		before = ", ";
+	}
+	fclose(f);
+	msg_error(name, "is the name of several policies", mend);
+	free(mend);
+}
+
+const struct policy *policies_find(const struct policies *p, const char *which)
+{
+	const struct policy *found = NULL;
+	size_t registered = 0;
+	__u32 id;
+
+	if (is_map_id(which, &id))
+		for (size_t i = 0; i < p->nr; i++)
+			if (p->list[i].map_id == id)
+				return &p->list[i];
+	/* Those that nobody registered do not make the name ambiguous. */
+	for (size_t i = 0; i < p->nr; i++) {
+		if (strcmp(p->list[i].name, which))
+			continue;
+		registered += policy_is_registered(&p->list[i]);
+		if (!found || policy_is_registered(&p->list[i]))
+			found = &p->list[i];
+	}
+	if (!found)
+		msg_error(which, "no such policy", "'iox policy list' shows those that there are");
+	if (registered < 2)
+		return found;
+	say_several(p, which);
+	return NULL;
+}
+
+const struct policy *policies_in_place(const struct policies *p, __u64 cgroup_id, __u64 share,
+				       __u32 flags)
+{
+	bool shadow = flags & POLICY_FLAG_SHADOW, canary = share && share < POLICY_SHARE_ALL;
+
+	for (size_t i = 0; i < p->nr; i++) {
+		const struct policy *q = &p->list[i];
+
+		if (!policy_is_registered(q) || q->state == POLICY_EJECTED ||
+		    q->cgroup_id != cgroup_id || shadow != !!(q->flags & POLICY_FLAG_SHADOW))
+			continue;
+		if (shadow || canary == (q->share < POLICY_SHARE_ALL))
+			return q;
+	}
+	return NULL;
 }

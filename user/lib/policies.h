@@ -30,6 +30,14 @@ enum policy_state {
 	POLICY_LEAVING,		/* unregistered, waits for its last user */
 };
 
+/* As the kernel has them: enum iox_policy_flags, struct iox_iova_ops::share. */
+enum policy_flags {
+	POLICY_FLAG_SHADOW = 1U << 0,
+	POLICY_FLAG_STRICT = 1U << 1,
+};
+
+#define POLICY_SHARE_ALL 1000
+
 struct policy {
 	char name[64];			/* its own, or its map's while it is only loaded */
 	char map_name[BPF_OBJ_NAME_LEN];
@@ -39,6 +47,7 @@ struct policy {
 	/* What follows is zero unless it is registered. */
 	__u64 cgroup_id;		/* 0: the whole host */
 	__u64 share;			/* of 1000 address spaces */
+	__u32 flags;
 	__u64 spaces;			/* that are bound to it now */
 	__u64 p50_ns, p99_ns;		/* how long it takes to answer */
 	__u64 counter[POLICY_NR_COUNTERS];
@@ -53,5 +62,21 @@ struct policies {
 /* Finds every policy in the kernel. False on failure, with the message given. */
 bool policies_read(struct policies *p);
 void policies_free(struct policies *p);
+
+/* Does the kernel have any at all? False with the message given. */
+bool policies_supported(void);
+
+/* Only then has it a scope and numbers. */
+static inline bool policy_is_registered(const struct policy *p)
+{
+	return p->share;
+}
+
+/* The one that @which names, by its name or its map's id. NULL with the message given. */
+const struct policy *policies_find(const struct policies *p, const char *which);
+
+/* Who is where such a policy would go? NULL: there is room. */
+const struct policy *policies_in_place(const struct policies *p, __u64 cgroup_id, __u64 share,
+				       __u32 flags);
 
 #endif

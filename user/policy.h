@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The subcommands of iox policy, and what they share. */
+#ifndef IOX_POLICY_H
+#define IOX_POLICY_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <json-c/json.h>
+
+#include "iox.h"
+#include "lib/policies.h"
+
+int policy_check(int argc, char **argv);
+int policy_list(int argc, char **argv);
+int policy_load(int argc, char **argv);
+int policy_replace(int argc, char **argv);
+int policy_show(int argc, char **argv);
+int policy_unload(int argc, char **argv);
+
+extern const char *const policy_state_name[];
+
+/* All that list and show have in common. */
+json_object *policy_json(const struct policy *q);
+
+#define POLICY_SCOPE_LEN (PATH_MAX + 64)
+
+/* "host", "cgroup /sys/fs/cgroup/a", or its id if it has no path. Returns @buf. */
+const char *policy_scope(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id);
+
+/* The scope, and what else there is to say: "host, 50 of 1000, strict". Returns @buf. */
+const char *policy_place(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id, __u64 share, __u32 flags);
+
+/* A share as an option's argument; wrong usage ends the program. */
+__u32 policy_parse_share(const char *arg, struct argp_state *state);
+
+#endif

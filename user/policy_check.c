@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/* iox policy check: would the kernel accept the policies of a file? */
+#include <stdio.h>
+#include <bpf/btf.h>
+
+#include "lib/msg.h"
+#include "lib/policy_file.h"
+#include "policy.h"
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	const char **file = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (*file)
+			argp_error(state, "'%s': one file at a time", arg);
+		*file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!*file)
+			argp_error(state, "say which file");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp argp = {
+	.parser = parse,
+	.args_doc = "FILE",
+	.doc = "Has the kernel look at each policy of a BPF object file, and says what is in it "
+	       "and where it would go. Nothing is attached, and nothing stays.\v"
+	       "Exit status: 0 all are accepted, 1 one is not, or there is none, 2 wrong usage. A "
+	       "place that is taken does not count.",
+};
+
+static void print_members(const struct policy_file *f)
+{
+	const struct btf *btf = bpf_object__btf(f->object);
+
+	printf("  %-13s", "members");
+	for (__u32 i = 0; i < btf_vlen(f->type); i++) {
+		const struct btf_member *m = &btf_members(f->type)[i];
+		const struct bpf_program *prog = policy_file_program(f, m);
+
+		if (prog)
+			printf(" %s (%zu)", btf__name_by_offset(btf, m->name_off),
+			       bpf_program__insn_cnt(prog));
+	}
+	putchar('\n');
+}
+
+static size_t instructions(const struct policy_file *f)
+{
+	size_t sum = 0;
+
+	for (__u32 i = 0; i < btf_vlen(f->type); i++) {
+		const struct bpf_program *prog = policy_file_program(f, &btf_members(f->type)[i]);
+
+		if (prog)
+			sum += bpf_program__insn_cnt(prog);
+	}
+	return sum;
+}
+
+static void print_place(const struct policy_place *place)
+{
+	char scope[POLICY_SCOPE_LEN];
+	const struct policy *other;
+	struct policies p;
+
+	printf("  %-13s %s\n", "attached to",
+	       policy_place(scope, place->cgroup_id, place->share, place->flags));
+	if (!policies_read(&p))
+		return;
+	other = policies_in_place(&p, place->cgroup_id, place->share, place->flags);
+	if (other)
+		printf("  %-13s %s (map %u)\n", "now there", other->name, other->map_id);
+	policies_free(&p);
+}
+
+static void print_policy(const struct policy_file *f)
+{
+	struct policy_place place = policy_file_place(f);
+
+	printf("%s: accepted\n", policy_file_name(f));
+	printf("  %-13s %s\n", "variable", bpf_map__name(f->map));
+	print_members(f);
+	printf("  %-13s %zu\n", "instructions", instructions(f));
+	print_place(&place);
+}
+
+/* Each is opened anew, since what is loaded with one cannot be loaded again. */
+static bool check_one(const char *path, const char *variable)
+{
+	struct policy_file f;
+	bool ok;
+
+	if (!policy_file_open(&f, path))
+		return false;
+	ok = policy_file_choose(&f, variable) && policy_file_load(&f);
+	if (ok)
+		print_policy(&f);
+	policy_file_close(&f);
+	return ok;
+}
+
+static bool check_all(const struct policy_file *f)
+{
+	struct bpf_map *map = policy_file_next(f, NULL);
+	bool ok = true;
+
+	if (!map) {
+		msg_error(f->path, "has no IOVA policy",
+			  "it needs a struct iox_iova_ops in the section .struct_ops.link");
+		return false;
+	}
+	for (; map; map = policy_file_next(f, map))
+		if (!check_one(f->path, bpf_map__name(map)))
+			ok = false;
+	return ok;
+}
+
+int policy_check(int argc, char **argv)
+{
+	const char *path = NULL;
+	struct policy_file f;
+	bool ok;
+
+	iox_parse(&argp, argc, argv, &path);
+	if (!policies_supported() || !policy_file_open(&f, path))
+		return IOX_FAILED;
+	ok = check_all(&f);
+	policy_file_close(&f);
+	return ok ? IOX_OK : IOX_FAILED;
+}

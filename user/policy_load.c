@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+/* iox policy load and replace: from a file into the kernel, and into force. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <bpf/bpf.h>
+
+#include "lib/cgroup.h"
+#include "lib/msg.h"
+#include "lib/policy_file.h"
+#include "lib/policy_pins.h"
+#include "policy.h"
+
+struct options {
+	const char *which;	/* is to be replaced */
+	const char *file;
+	const char *name;
+	const char *cgroup;
+	__u32 share;		/* 0: as the file says */
+	__u32 flags;		/* on top of those of the file */
+};
+
+/* How the attaching failed. */
+static void say_refused(const struct policy_file *f, const struct policy_place *place, int err)
+{
+	const char *name = policy_file_name(f);
+	const struct policy *other;
+	char why[256], mend[128];
+	struct policies p;
+
+	if (err == -ENOENT && place->cgroup_id) {
+		snprintf(why, sizeof(why), "there is no cgroup with the id %llu", place->cgroup_id);
+		msg_error(name, why, "say which with --cgroup");
+		return;
+	}
+	if (err != -EBUSY) {
+		snprintf(why, sizeof(why), "%s: %s",
+			 policy_file_has(f, "init") ? "its init says no" : "cannot be registered",
+			 strerror(-err));
+		msg_error(name, why, "dmesg may tell more");
+		return;
+	}
+	if (!policies_read(&p))
+		return;
+	other = policies_in_place(&p, place->cgroup_id, place->share, place->flags);
+	if (other) {
+		snprintf(why, sizeof(why), "%s (map %u) is in its place", other->name,
+			 other->map_id);
+		snprintf(mend, sizeof(mend), "'iox policy unload %u' first%s", other->map_id,
+			 other->link_id ? ", or replace it" : "");
+		msg_error(name, why, mend);
+	} else {
+		msg_error(name, "another one was in its place just now", "try again");
+	}
+	policies_free(&p);
+}
+
+/* --- load ----------------------------------------------------------------- */
+
+static const struct argp_option load_options[] = {
+	{ "cgroup", 'c', "PATH", 0, "For address spaces made in this cgroup (v2) and below", 0 },
+	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
+	{ "shadow", 'S', NULL, 0, "Ask it beside the policy that decides, and only count", 0 },
+	{ "share", 's', "N", 0, "For so many in 1000 of these address spaces: a canary", 0 },
+	{ "strict", 't', NULL, 0, "When it has no opinion, the map fails with ENOSPC", 0 },
+	{ 0 },
+};
+
+static error_t parse_load(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'c':
+		o->cgroup = arg;
+		return 0;
+	case 'n':
+		o->name = arg;
+		return 0;
+	case 'S':
+		o->flags |= POLICY_FLAG_SHADOW;
+		return 0;
+	case 's':
+		o->share = policy_parse_share(arg, state);
+		return 0;
+	case 't':
+		o->flags |= POLICY_FLAG_STRICT;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->file)
+			argp_error(state, "'%s': one file at a time", arg);
+		o->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->file)
+			argp_error(state, "say which file");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp load_argp = {
+	.options = load_options,
+	.parser = parse_load,
+	.args_doc = "FILE",
+	.doc = "Puts the policy of a BPF object file in force. It stays until 'iox policy unload', "
+	       "or until the machine reboots: its link is pinned below /sys/fs/bpf/iox/policy.\v"
+	       "What is not said here is as FILE has it; if that says nothing either, the policy "
+	       "is for all address spaces of the host, and the built-in allocator chooses when it "
+	       "has no opinion.",
+};
+
+static bool choose_place(const struct policy_file *f, const struct options *o,
+			 struct policy_place *place)
+{
+	*place = policy_file_place(f);
+	place->flags |= o->flags;
+	if (o->share)
+		place->share = o->share;
+	return !o->cgroup || cgroup_id_of(o->cgroup, &place->cgroup_id);
+}
+
+/* From here on nothing holds it but the pin. */
+static bool attach(const struct policy_file *f, const struct policy_place *place)
+{
+	char path[PATH_MAX], where[POLICY_SCOPE_LEN];
+	const char *name = policy_file_name(f);
+	__u32 id = policy_file_map_id(f);
+	int link, err;
+
+	if (!policy_pins_prepare())
+		return false;
+	link = bpf_link_create(bpf_map__fd(f->map), 0, BPF_STRUCT_OPS, NULL);
+	if (link < 0) {
+		say_refused(f, place, link);
+		return false;
+	}
+	err = policy_pins_add(link, name, id, path);
+	close(link);
+	if (err) {
+		msg_errno(err, path, "nothing is loaded");
+		return false;
+	}
+	printf("%s: map %u, %s\n", name, id,
+	       policy_place(where, place->cgroup_id, place->share, place->flags));
+	return true;
+}
+
+int policy_load(int argc, char **argv)
+{
+	struct options opt = {};
+	struct policy_place place;
+	struct policy_file f;
+	bool ok;
+
+	iox_parse(&load_argp, argc, argv, &opt);
+	if (!policy_file_open(&f, opt.file))
+		return IOX_FAILED;
+	ok = policy_file_choose(&f, opt.name) && choose_place(&f, &opt, &place) &&
+	     policy_file_set_place(&f, &place) && policy_file_load(&f) && attach(&f, &place);
+	policy_file_close(&f);
+	return ok ? IOX_OK : IOX_FAILED;
+}
+
+/* --- replace -------------------------------------------------------------- */
+
+static const struct argp_option replace_options[] = {
+	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
+	{ "share", 's', "N", 0, "For so many in 1000 of the address spaces in its scope", 0 },
+	{ 0 },
+};
+
+static error_t parse_replace(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'n':
+		o->name = arg;
+		return 0;
+	case 's':
+		o->share = policy_parse_share(arg, state);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->file)
+			argp_error(state, "'%s': one policy and one file at a time", arg);
+		if (o->which)
+			o->file = arg;
+		else
+			o->which = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->file)
+			argp_error(state, "say which policy, and which file is to replace it");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp replace_argp = {
+	.options = replace_options,
+	.parser = parse_replace,
+	.args_doc = "NAME|ID FILE",
+	.doc = "Puts the policy of a BPF object file in the place of the one with that name, or "
+	       "that map id, in one step: every map asks either the old or the new one.\v"
+	       "Its scope is that of the old one; so are share, shadow and strict. --share makes a "
+	       "canary grow: in the end, 1000 makes it the policy of its scope.",
+};
+
+static bool can_be_replaced(const struct policy *old)
+{
+	char mend[128];
+
+	if (!policy_is_registered(old)) {
+		msg_error(old->name, "is not in force", "'iox policy load' the new one");
+		return false;
+	}
+	if (old->link_id)
+		return true;
+	snprintf(mend, sizeof(mend), "'iox policy unload %u', then 'iox policy load' the new one",
+		 old->map_id);
+	msg_error(old->name, "has no link, so it cannot be replaced in one step", mend);
+	return false;
+}
+
+/* Who was strict stays so, or maps would be where they must not. */
+static struct policy_place place_of(const struct policy *old, const struct policy_file *f,
+				    const struct options *o)
+{
+	__u32 strict = (old->flags | policy_file_place(f).flags) & POLICY_FLAG_STRICT;
+
+	return (struct policy_place){
+		.cgroup_id = old->cgroup_id,
+		.share = o->share ? o->share : (__u32)old->share,
+		.flags = (old->flags & POLICY_FLAG_SHADOW) | strict,
+	};
+}
+
+static bool is_still_there(const struct policy *q)
+{
+	struct bpf_link_info info = {};
+	int link = bpf_link_get_fd_by_id(q->link_id);
+	__u32 len = sizeof(info);
+	bool there;
+
+	if (link < 0)
+		return false;
+	there = !bpf_link_get_info_by_fd(link, &info, &len) && info.struct_ops.map_id == q->map_id;
+	close(link);
+	return there;
+}
+
+/* Fails if somebody else has replaced it meanwhile. */
+static int update_link(const struct policy *old, const struct policy_file *f)
+{
+	LIBBPF_OPTS(bpf_link_update_opts, opts, .flags = BPF_F_REPLACE);
+	int link = bpf_link_get_fd_by_id(old->link_id), map, err;
+
+	if (link < 0)
+		return link;
+	map = bpf_map_get_fd_by_id(old->map_id);
+	opts.old_map_fd = (__u32)map;
+	err = map < 0 ? map : bpf_link_update(link, bpf_map__fd(f->map), &opts);
+	if (map >= 0)
+		close(map);
+	close(link);
+	return err;
+}
+
+static bool update(const struct policy *old, const struct policy_file *f,
+		   const struct policy_place *place)
+{
+	char path[PATH_MAX], where[POLICY_SCOPE_LEN];
+	const char *name = policy_file_name(f);
+	__u32 id = policy_file_map_id(f);
+	int err = update_link(old, f);
+
+	if (err && !is_still_there(old)) {
+		msg_error(old->name, "was unloaded or replaced meanwhile",
+			  "'iox policy list' shows what there is now");
+		return false;
+	}
+	if (err) {
+		say_refused(f, place, err);
+		return false;
+	}
+	if (policy_pins_find(old->link_id, path))
+		policy_pins_rename(path, name, id);
+	printf("%s: map %u in the place of %s, map %u: %s\n", name, id, old->name, old->map_id,
+	       policy_place(where, place->cgroup_id, place->share, place->flags));
+	return true;
+}
+
+static bool replace(const struct policy *old, struct policy_file *f, const struct options *o)
+{
+	struct policy_place place;
+
+	if (!can_be_replaced(old) || !policy_file_choose(f, o->name))
+		return false;
+	place = place_of(old, f, o);
+	return policy_file_set_place(f, &place) && policy_file_load(f) && update(old, f, &place);
+}
+
+int policy_replace(int argc, char **argv)
+{
+	struct options opt = {};
+	const struct policy *old;
+	struct policy_file f;
+	struct policies p;
+	bool ok = false;
+
+	iox_parse(&replace_argp, argc, argv, &opt);
+	if (!policies_read(&p))
+		return IOX_FAILED;
+	old = policies_find(&p, opt.which);
+	if (old && policy_file_open(&f, opt.file)) {
+		ok = replace(old, &f, &opt);
+		policy_file_close(&f);
+	}
+	policies_free(&p);
+	return ok ? IOX_OK : IOX_FAILED;
+}
