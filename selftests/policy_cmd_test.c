@@ -285,6 +285,19 @@ TEST_F(policy_cmd, unload_leaves_nothing)
 	EXPECT_GT(MIDDLE, MAP(PAGE));
 }
 
+TEST_F(policy_cmd, unload_though_somebody_has_the_link_open)
+{
+	int link;
+
+	OK("load $BUILD/bpf/top_down.bpf.o");
+	link = bpf_obj_get(PINS "top_down");
+	ASSERT_LE(0, link);
+	OK("unload top_down");
+	EXPECT_STREQ("none", in_force());
+	EXPECT_EQ(0, loaded());
+	close(link);
+}
+
 TEST_F(policy_cmd, unload_of_what_bpftool_has_registered)
 {
 	ASSERT_EQ(0, shell_run(self->output, "$BUILD/tools/bin/bpftool struct_ops register "

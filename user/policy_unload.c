@@ -37,7 +37,7 @@ static const struct argp argp = {
 	       "For those that 'iox policy load' or 'bpftool struct_ops register' put in force.",
 };
 
-/* One that a link attaches. The link is not the last to go if somebody has it open. */
+/* One that a link attaches. Detached, it ends even if somebody has the link open. */
 static bool unload_link(const struct policy *q)
 {
 	char path[PATH_MAX], why[64];
@@ -73,31 +73,14 @@ static bool unload_map(const struct policy *q)
 	return !err;
 }
 
-/* The kernel frees it a little later; not before others have let go of it, who may have it open. */
-static void wait_until_gone(const struct policy *q)
-{
-	for (int i = 0; i < 200; i++) {
-		int map = bpf_map_get_fd_by_id(q->map_id);
-
-		if (map < 0)
-			return;
-		close(map);
-		usleep(10000);
-	}
-}
-
+/* The kernel has let go of it when these calls return. */
 static bool unload(const struct policy *q)
 {
-	bool ok;
-
 	if (!policy_is_registered(q)) {
 		msg_error(q->name, "is not in force", "it goes with the program that loaded it");
 		return false;
 	}
-	ok = q->link_id ? unload_link(q) : unload_map(q);
-	if (ok)
-		wait_until_gone(q);
-	return ok;
+	return q->link_id ? unload_link(q) : unload_map(q);
 }
 
 int policy_unload(int argc, char **argv)
