@@ -239,7 +239,7 @@ TEST_F(policies, one_of_a_kind_in_a_place)
 	EXPECT_STREQ("shadow", shown(&self->c, "state"));
 }
 
-TEST_F(policies, a_canary_has_its_share)
+TEST_F_TIMEOUT(policies, a_canary_has_its_share, 120)
 {
 	struct choice host = { .name = "host" };
 	struct choice canary = { .name = "canary", .share = 200 };
@@ -521,7 +521,7 @@ static double seconds(void)
 }
 
 /* Loops as long as the verifier lets it. How long that takes is the machine's. */
-TEST_F(policies, is_ejected_when_it_is_slow)
+TEST_F_TIMEOUT(policies, is_ejected_when_it_is_slow, 120)
 {
 	struct choice host = { .name = "host" };
 	double start;
@@ -544,7 +544,7 @@ TEST_F(policies, is_ejected_when_it_is_slow)
 	MAP(PAGE);
 }
 
-TEST_F(policies, ejected_and_gone_at_once)
+TEST_F_TIMEOUT(policies, ejected_and_gone_at_once, 240)
 {
 	struct choice host = { .name = "host" };
 
