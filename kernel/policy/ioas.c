@@ -37,7 +37,7 @@ static int rank_of(const struct iox_policy *policy)
 static bool is_for(const struct iox_policy *policy, const struct iox_ioas *ioas,
 		   enum iox_role role)
 {
-	if (policy->leaving || iox_policy_is_ejected(policy) ||
+	if (iox_policy_is_ejected(policy) ||
 	    iox_policy_is_shadow(policy) != (role == IOX_SHADOW_OF))
 		return false;
 	if (policy->cgroup &&

@@ -50,6 +50,19 @@ static bool gap_args(const struct iox_iova_req *req, u64 min, u64 *max,
 	return min <= *max;
 }
 
+static u64 gap_or_0(struct iox_iova_req *req,
+		    int (*search)(struct iox_iova_req *req, u64 min, u64 max,
+				  u64 align, u64 *iova),
+		    u64 min, u64 max, u64 align)
+{
+	u64 iova;
+
+	if (!gap_args(req, min, &max, &align) ||
+	    search(req, min, max, align, &iova))
+		return 0;
+	return iova;
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -70,13 +83,7 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc u64 iox_iova_first_gap(struct iox_iova_req *req, u64 min, u64 max,
 				   u64 align)
 {
-	u64 iova;
-
-	if (!gap_args(req, min, &max, &align))
-		return 0;
-	if (req->ops->first_gap(req, min, max, align, &iova))
-		return 0;
-	return iova;
+	return gap_or_0(req, req->ops->first_gap, min, max, align);
 }
 
 /**
@@ -91,13 +98,7 @@ __bpf_kfunc u64 iox_iova_first_gap(struct iox_iova_req *req, u64 min, u64 max,
 __bpf_kfunc u64 iox_iova_last_gap(struct iox_iova_req *req, u64 min, u64 max,
 				  u64 align)
 {
-	u64 iova;
-
-	if (!gap_args(req, min, &max, &align))
-		return 0;
-	if (req->ops->last_gap(req, min, max, align, &iova))
-		return 0;
-	return iova;
+	return gap_or_0(req, req->ops->last_gap, min, max, align);
 }
 
 /**

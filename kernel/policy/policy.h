@@ -215,8 +215,6 @@ enum iox_end {
  * @stats: counters, from zero with each registration
  * @item: in the registry's list
  * @nr_spaces: address spaces that are bound to it, under iox_policy_lock
- * @leaving: it is on its way out: no address space may come. Under
- *	iox_policy_lock
  * @faults: in a row
  * @slow: slow answers in a row
  * @end: enum iox_end; set once, by who decides how it ends, who then writes @exit
@@ -234,7 +232,6 @@ struct iox_policy {
 	struct iox_policy_stats __percpu *stats;
 	struct list_head item;
 	unsigned int nr_spaces;
-	bool leaving;
 	atomic_t faults;
 	atomic_t slow;
 	atomic_t end;

@@ -214,10 +214,9 @@ static void end(struct iox_policy *policy, enum iox_exit_kind kind)
 	flush_work(&policy->eject);
 }
 
-/* It is not in the list any more. */
+/* It is not in the list any more, so that no address space comes to it. */
 static void depart(struct iox_policy *policy)
 {
-	policy->leaving = true;
 	iox_ioas_rebind();
 	WARN_ON(policy->nr_spaces);
 	iox_policy_say_goodbye(policy);
@@ -253,7 +252,6 @@ int iox_policy_replace(const struct iox_iova_ops *ops,
 	scoped_guard(mutex, &iox_policy_lock) {
 		rc = begin(policy, old);
 		if (!rc) {
-			old->leaving = true;
 			list_replace(&old->item, &policy->item);
 			iox_ioas_rebind();
 		}
