@@ -47,27 +47,52 @@ struct target {
 	struct iommufd_hwpt *unused;
 };
 
-/* Keep mappings out of what the IOMMU does not translate for this device. */
+/**
+ * iommufd_device_ranges - where can nothing be mapped for a device?
+ * @idev: a device that an IOMMU translates for
+ * @nr: set to the number of ranges
+ * @more: for how many more the array shall have room
+ *
+ * Return: what the IOMMU does not translate for this device, to be given to
+ * kfree(); %NULL no memory.
+ */
+struct iova_window *iommufd_device_ranges(struct iommufd_device *idev,
+					  unsigned int *nr, unsigned int more)
+{
+	struct iommu_resv_region *region;
+	struct iova_window *ranges;
+	LIST_HEAD(regions);
+
+	iommu_get_resv_regions(idev->dev, &regions);
+	ranges = kmalloc_array(list_count_nodes(&regions) + more,
+			       sizeof(*ranges), GFP_KERNEL_ACCOUNT);
+	*nr = 0;
+	list_for_each_entry(region, &regions, list)
+		if (ranges && region->type != IOMMU_RESV_DIRECT_RELAXABLE)
+			ranges[(*nr)++] = (struct iova_window){
+				region->start,
+				region->start + region->length - 1,
+			};
+	iommu_put_resv_regions(idev->dev, &regions);
+	return ranges;
+}
+
+/* Keep mappings out of there. */
 static int reserve_regions(struct iommufd_ioas *ioas,
 			   struct iommufd_device *idev)
 {
-	struct iommu_resv_region *region;
-	LIST_HEAD(regions);
+	struct iova_window *ranges __free(kfree) = NULL;
+	unsigned int nr, i;
 	int rc = 0;
 
 	if (!iommufd_device_has_iommu(idev))
 		return 0;
-	iommu_get_resv_regions(idev->dev, &regions);
-	list_for_each_entry(region, &regions, list) {
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE)
-			continue;
-		rc = iova_space_reserve(&ioas->space, region->start,
-					region->start + region->length - 1,
-					idev);
-		if (rc)
-			break;
-	}
-	iommu_put_resv_regions(idev->dev, &regions);
+	ranges = iommufd_device_ranges(idev, &nr, 0);
+	if (!ranges)
+		return -ENOMEM;
+	for (i = 0; i < nr && !rc; i++)
+		rc = iova_space_reserve(&ioas->space, ranges[i].start,
+					ranges[i].last, idev);
 	if (rc)
 		iova_space_unreserve(&ioas->space, idev);
 	return rc;

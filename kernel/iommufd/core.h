@@ -284,6 +284,8 @@ int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);
 void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
 unsigned long iommufd_domain_align(const struct iommu_domain *domain);
+unsigned int iommufd_domain_ranges(const struct iommu_domain *domain,
+				   struct iova_window *ranges);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
 
@@ -354,6 +356,8 @@ struct iommufd_attach_handle {
 };
 
 /* attach.c */
+struct iova_window *iommufd_device_ranges(struct iommufd_device *idev,
+					  unsigned int *nr, unsigned int more);
 struct iommufd_hwpt *iommufd_device_hwpt(struct iommufd_device *idev);
 bool iommufd_device_uses_pasids(struct iommufd_device *idev);
 

@@ -478,21 +478,40 @@ int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small)
 	return rc;
 }
 
-/* Nothing may be mapped where the domain cannot translate. */
-static int reserve_aperture(struct iommufd_ioas *ioas,
-			    struct iommufd_hwpt *hwpt)
+/**
+ * iommufd_domain_ranges - where can nothing be mapped for a domain?
+ * @domain: a paging domain
+ * @ranges: what it does not translate: room for two
+ *
+ * Return: how many there are.
+ */
+unsigned int iommufd_domain_ranges(const struct iommu_domain *domain,
+				   struct iova_window *ranges)
 {
-	const struct iommu_domain_geometry *geo = &hwpt->domain->geometry;
-	int rc = 0;
+	const struct iommu_domain_geometry *geo = &domain->geometry;
+	unsigned int nr = 0;
 
 	if (!geo->force_aperture)
 		return 0;
 	if (geo->aperture_start)
-		rc = iova_space_reserve(&ioas->space, 0,
-					geo->aperture_start - 1, hwpt);
-	if (!rc && geo->aperture_end != ULONG_MAX)
-		rc = iova_space_reserve(&ioas->space, geo->aperture_end + 1,
-					ULONG_MAX, hwpt);
+		ranges[nr++] =
+			(struct iova_window){ 0, geo->aperture_start - 1 };
+	if (geo->aperture_end != ULONG_MAX)
+		ranges[nr++] = (struct iova_window){ geo->aperture_end + 1,
+						     ULONG_MAX };
+	return nr;
+}
+
+static int reserve_aperture(struct iommufd_ioas *ioas,
+			    struct iommufd_hwpt *hwpt)
+{
+	struct iova_window ranges[2];
+	unsigned int nr = iommufd_domain_ranges(hwpt->domain, ranges), i;
+	int rc = 0;
+
+	for (i = 0; i < nr && !rc; i++)
+		rc = iova_space_reserve(&ioas->space, ranges[i].start,
+					ranges[i].last, hwpt);
 	return rc;
 }
 

@@ -50,45 +50,6 @@ int iommufd_ioas_require(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
-/* What a device cannot use, as far as its place on the bus has to do with it */
-static struct iova_window *device_ranges(struct iommufd_device *idev,
-					 unsigned int *nr, unsigned int more)
-{
-	struct iommu_resv_region *region;
-	struct iova_window *ranges;
-	LIST_HEAD(regions);
-
-	iommu_get_resv_regions(idev->dev, &regions);
-	ranges = kmalloc_array(list_count_nodes(&regions) + more,
-			       sizeof(*ranges), GFP_KERNEL_ACCOUNT);
-	*nr = 0;
-	list_for_each_entry(region, &regions, list)
-		if (ranges && region->type != IOMMU_RESV_DIRECT_RELAXABLE)
-			ranges[(*nr)++] = (struct iova_window){
-				region->start,
-				region->start + region->length - 1,
-			};
-	iommu_put_resv_regions(idev->dev, &regions);
-	return ranges;
-}
-
-/* What a domain cannot translate: two ranges at most */
-static unsigned int add_aperture(const struct iommu_domain *domain,
-				 struct iova_window *ranges, unsigned int nr)
-{
-	const struct iommu_domain_geometry *geo = &domain->geometry;
-
-	if (!geo->force_aperture)
-		return nr;
-	if (geo->aperture_start)
-		ranges[nr++] =
-			(struct iova_window){ 0, geo->aperture_start - 1 };
-	if (geo->aperture_end != ULONG_MAX)
-		ranges[nr++] = (struct iova_window){ geo->aperture_end + 1,
-						     ULONG_MAX };
-	return nr;
-}
-
 static int try_device(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		      struct iova_trial *trial)
 {
@@ -102,14 +63,15 @@ static int try_device(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	if (!iommufd_device_has_iommu(idev))
 		return iova_space_try(&ioas->space, trial);
 
-	ranges = device_ranges(idev, &nr, 2);
+	/* The same ranges as an attach reserves. */
+	ranges = iommufd_device_ranges(idev, &nr, 2);
 	if (!ranges)
 		return -ENOMEM;
 	domain = iommu_paging_domain_alloc(idev->dev);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	trial->ranges = ranges;
-	trial->nr_ranges = add_aperture(domain, ranges, nr);
+	trial->nr_ranges = nr + iommufd_domain_ranges(domain, ranges + nr);
 	trial->align = max(trial->align, iommufd_domain_align(domain));
 	rc = iommufd_domain_align(domain) > PAGE_SIZE ?
 		     -EINVAL :
