@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -261,5 +262,53 @@ FIXTURE_TEARDOWN(_name)							\
 	must(ioas_unmap(self->env.fd, self->env.ioas, _builtin, length));	\
 	_builtin;							\
 })
+
+/* A thread that maps and unmaps, turn by turn, until it is stopped or fails. */
+struct mapper {
+	const struct policy_env *env;
+	int (*turn)(struct mapper *m);	/* 0 or a negative errno */
+	pthread_t thread;
+	volatile bool stop;
+	volatile long maps;
+	int err;
+};
+
+static inline void *mapper_run(void *arg)
+{
+	struct mapper *m = arg;
+
+	while (!m->stop && !m->err)
+		m->err = m->turn(m);
+	return NULL;
+}
+
+static inline int mapper_start(struct mapper *m, const struct policy_env *env,
+			       int (*turn)(struct mapper *m))
+{
+	*m = (struct mapper){ .env = env, .turn = turn };
+	return -pthread_create(&m->thread, NULL, mapper_run, m);
+}
+
+/* What its last turn said. */
+static inline int mapper_stop(struct mapper *m)
+{
+	m->stop = true;
+	pthread_join(m->thread, NULL);
+	return m->err;
+}
+
+/* One turn: @length bytes, which have to be mapped at @first to @last. */
+static inline int mapper_map_between(struct mapper *m, size_t length,
+				     __u64 first, __u64 last)
+{
+	const struct policy_env *env = m->env;
+	__u64 iova = 0;
+	int err = ioas_map_auto(env->fd, env->ioas, env->buffer, length, &iova);
+
+	if (!err && (iova < first || iova > last))
+		err = -EFAULT;
+	m->maps++;
+	return err ?: ioas_unmap(env->fd, env->ioas, iova, length);
+}
 
 #endif

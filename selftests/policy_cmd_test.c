@@ -6,7 +6,6 @@
  * As "policy_cmd_test map" this program prints where a page is mapped in a new
  * address space, for a shell that has gone into a cgroup.
  */
-#include <pthread.h>
 #include <sys/stat.h>
 
 #include "policy.h"
@@ -415,49 +414,25 @@ TEST_F(policy_cmd, replace_of_one_without_a_link)
 	EXPECT_STREQ("top_down", in_force());
 }
 
-struct mapper {
-	int fd;
-	__u32 ioas;
-	void *buffer;
-	volatile bool stop;
-	long maps;
-	int err;
-};
-
 /* With a moment without policy, one of them would be low. */
-static void *map_high(void *arg)
+static int map_high(struct mapper *m)
 {
-	struct mapper *m = arg;
-
-	while (!m->stop && !m->err) {
-		__u64 iova = 0;
-
-		m->err = ioas_map_auto(m->fd, m->ioas, m->buffer, PAGE, &iova);
-		if (!m->err && iova < MIDDLE)
-			m->err = -EFAULT;
-		m->err = m->err ?: ioas_unmap(m->fd, m->ioas, iova, PAGE);
-		m->maps++;
-	}
-	return NULL;
+	return mapper_map_between(m, PAGE, MIDDLE, UINT64_MAX);
 }
 
 TEST_F_TIMEOUT(policy_cmd, replace_while_somebody_maps, 120)
 {
-	struct mapper m = { .fd = self->env.fd, .ioas = self->env.ioas,
-			    .buffer = self->env.buffer };
-	pthread_t thread;
+	struct mapper m;
 	long before = 0;
 
 	OK("load $BUILD/bpf/top_down.bpf.o");
-	ASSERT_EQ(0, pthread_create(&thread, NULL, map_high, &m));
+	must(mapper_start(&m, &self->env, map_high));
 	for (int i = 0; i < 10; i++) {
 		OK("replace top_down $BUILD/bpf/top_down.bpf.o");
 		EXPECT_LT(before, m.maps);
 		before = m.maps;
 	}
-	m.stop = true;
-	pthread_join(thread, NULL);
-	EXPECT_EQ(0, m.err);
+	EXPECT_EQ(0, mapper_stop(&m));
 }
 
 /* --- show ------------------------------------------------------------------------ */

@@ -3,7 +3,6 @@
  * Several IOVA policies at once, and their lives: which address spaces each has,
  * what it hears of them, and how it ends.
  */
-#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -563,35 +562,11 @@ TEST_F_TIMEOUT(policies, ejected_and_gone_at_once, 240)
 
 #define MAPPERS 4
 
-struct mapper {
-	pthread_t thread;
-	int fd;
-	__u32 ioas;
-	char *buffer;
-	volatile bool *stop;
-	long maps;
-	int err;
-};
-
 /* Each mapping has to be where one of the two policies places. */
-static int map_once(struct mapper *m, size_t length)
+static int map_and_unmap(struct mapper *m)
 {
-	__u64 iova = 0;
-	int err = ioas_map_auto(m->fd, m->ioas, m->buffer, length, &iova);
-
-	if (!err && (iova < PLACE(1) || iova >= PLACE(3)))
-		err = -EFAULT;
-	m->maps++;
-	return err ?: ioas_unmap(m->fd, m->ioas, iova, length);
-}
-
-static void *map_and_unmap(void *arg)
-{
-	struct mapper *m = arg;
-
-	for (int i = 0; !*m->stop && !m->err; i++)
-		m->err = map_once(m, PAGE << i % 4);
-	return NULL;
+	return mapper_map_between(m, PAGE << m->maps % 4, PLACE(1),
+				  PLACE(3) - 1);
 }
 
 static void replace(struct __test_metadata *_metadata,
@@ -599,31 +574,20 @@ static void replace(struct __test_metadata *_metadata,
 		    unsigned int times)
 {
 	struct mapper mappers[MAPPERS];
-	volatile bool stop = false;
 	int err = 0;
 
 	must(witness_start(&self->a, PLACE(1), choice));
 	must(witness_load(&self->b, &choice));
 	self->b.control->mode = WITNESS_FIRST_GAP;
 	self->b.control->value = PLACE(2);
-	for (int i = 0; i < MAPPERS; i++) {
-		mappers[i] = (struct mapper){
-			.fd = self->env.fd,
-			.ioas = self->env.ioas,
-			.buffer = self->env.buffer,
-			.stop = &stop,
-		};
-		ASSERT_EQ(0, pthread_create(&mappers[i].thread, NULL,
-					    map_and_unmap, &mappers[i]));
-	}
+	for (int i = 0; i < MAPPERS; i++)
+		must(mapper_start(&mappers[i], &self->env, map_and_unmap));
 	for (int i = 0; i < times && !err; i++)
 		err = bpf_link__update_map(self->a.policy.link,
 					   i % 2 ? self->a.policy.map :
 						   self->b.policy.map);
-	stop = true;
 	for (int i = 0; i < MAPPERS; i++) {
-		pthread_join(mappers[i].thread, NULL);
-		EXPECT_EQ(0, mappers[i].err);
+		EXPECT_EQ(0, mapper_stop(&mappers[i]));
 		EXPECT_LT(100, mappers[i].maps);
 	}
 	EXPECT_EQ(0, err);

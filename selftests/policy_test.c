@@ -4,8 +4,6 @@
  * finds, what becomes of wrong answers. Mapping into an IOAS without a device
  * asks the policy as any other does, so only reserved ranges need one.
  */
-#include <pthread.h>
-
 #include "lib/edu.h"
 #include "policy.h"
 
@@ -449,37 +447,24 @@ TEST_F(policy, reserved_range_is_refused)
 
 /* --- policies come and go while others map ---------------------------------- */
 
-struct mapper {
-	pthread_t thread;
-	int fd;
-	__u32 ioas;
-	char *buffer;
-	volatile bool *stop;
-	long maps;
-	int err;
-};
-
-static void *map_and_unmap(void *arg)
+static int map_and_unmap(struct mapper *m)
 {
-	struct mapper *m = arg;
+	const struct policy_env *env = m->env;
 	__u64 iova[8];
-	int i;
+	int err = 0, i;
 
-	while (!*m->stop && !m->err) {
-		for (i = 0; i < 8 && !m->err; i++)
-			m->err = ioas_map_auto(m->fd, m->ioas, m->buffer,
-					       PAGE << i, &iova[i]);
-		m->maps += i;
-		while (i-- && !m->err)
-			m->err = ioas_unmap(m->fd, m->ioas, iova[i], PAGE << i);
-	}
-	return NULL;
+	for (i = 0; i < 8 && !err; i++)
+		err = ioas_map_auto(env->fd, env->ioas, env->buffer, PAGE << i,
+				    &iova[i]);
+	m->maps += i;
+	while (i-- && !err)
+		err = ioas_unmap(env->fd, env->ioas, iova[i], PAGE << i);
+	return err;
 }
 
 TEST_F(policy, comes_and_goes_during_maps)
 {
 	struct policy other;
-	volatile bool stop = false;
 	struct mapper mappers[2];
 	long asked = 0;
 	int i;
@@ -491,16 +476,8 @@ TEST_F(policy, comes_and_goes_during_maps)
 	must(policy_open(&self->env.policy, "bpf/first_fit.bpf.o", "first_fit"));
 	must(policy_load(&self->env.policy));
 
-	for (i = 0; i < 2; i++) {
-		mappers[i] = (struct mapper) {
-			.fd = self->env.fd,
-			.ioas = self->env.ioas,
-			.buffer = self->env.buffer,
-			.stop = &stop,
-		};
-		ASSERT_EQ(0, pthread_create(&mappers[i].thread, NULL,
-					    map_and_unmap, &mappers[i]));
-	}
+	for (i = 0; i < 2; i++)
+		must(mapper_start(&mappers[i], &self->env, map_and_unmap));
 	for (i = 0; i < 100; i++) {
 		EXPECT_EQ(0, policy_attach(&self->env.policy));
 		usleep(2000);
@@ -511,10 +488,8 @@ TEST_F(policy, comes_and_goes_during_maps)
 		EXPECT_EQ(0, counted("faults"));
 		policy_detach(&self->env.policy);
 	}
-	stop = true;
 	for (i = 0; i < 2; i++) {
-		pthread_join(mappers[i].thread, NULL);
-		EXPECT_EQ(0, mappers[i].err);
+		EXPECT_EQ(0, mapper_stop(&mappers[i]));
 		EXPECT_GT(mappers[i].maps, 0);
 	}
 	EXPECT_GT(asked, 0);
