@@ -49203,7 +49203,6 @@ struct iox_policy {
 	struct iox_policy_stats *stats;
 	struct list_head item;
 	unsigned int nr_spaces;
-	bool leaving;
 	atomic_t faults;
 	atomic_t slow;
 	atomic_t end;
