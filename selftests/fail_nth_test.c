@@ -29,14 +29,8 @@ static int allow_call(struct world *w)
 		{ .start = WORLD_AT, .last = WORLD_AT + PAGE - 1 },
 		{ .start = WORLD_TO, .last = WORLD_TO + PAGE - 1 },
 	};
-	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = w->other,
-		.num_iovas = 2,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
 
-	return xioctl(w->fd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+	return ioas_allow(w->fd, w->other, ranges, 2);
 }
 
 static int reserve(struct world *w, __u32 ioas, __u64 start)

@@ -26,6 +26,7 @@
 #include "lib/leak.h"
 
 #define SYSFS "/sys/kernel/iox/iova_policy/"
+#define CGROUPS "/sys/fs/cgroup/"
 #define NAME_LEN 16
 
 /* The highest byte a kfunc offers ends below the page of the errnos. */
@@ -262,6 +263,37 @@ FIXTURE_TEARDOWN(_name)							\
 	must(ioas_unmap(self->env.fd, self->env.ioas, _builtin, length));	\
 	_builtin;							\
 })
+
+/* This process goes to @cgroup. */
+static inline int move_to(const char *cgroup)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	f = fopen(path, "w");
+	if (!f)
+		return -errno;
+	fprintf(f, "%d\n", getpid());
+	return fclose(f) ? -errno : 0;
+}
+
+/* Where a task in @cgroup gets a page mapped in an address space of its own. */
+static inline __u64 map_in(const char *cgroup, void *buffer)
+{
+	__u64 iova = 0;
+	__u32 ioas;
+	int fd;
+
+	if (move_to(cgroup))
+		return 0;
+	fd = iommufd_open();
+	if (!ioas_alloc(fd, &ioas))
+		ioas_map_auto(fd, ioas, buffer, PAGE, &iova);
+	close(fd);
+	move_to(CGROUPS);
+	return iova;
+}
 
 /* A thread that maps and unmaps, turn by turn, until it is stopped or fails. */
 struct mapper {

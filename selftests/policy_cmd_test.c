@@ -99,28 +99,6 @@ static int loaded(void)
 	return json_object_array_length(json_member(json_tokener_parse(output), "policies"));
 }
 
-/* Where a task in @cgroup gets a page. */
-static __u64 map_in(const char *cgroup)
-{
-	static char output[SHELL_OUTPUT_SIZE];
-
-	shell_run(output, "sh -c 'echo $$ >%s/cgroup.procs && exec $SELF map'", cgroup);
-	return strtoull(output, NULL, 0);
-}
-
-static int map_program(void)
-{
-	void *page = buffer_small(PAGE);
-	int fd = iommufd_open();
-	__u64 iova = 0;
-	__u32 ioas;
-
-	if (fd < 0 || ioas_alloc(fd, &ioas) || ioas_map_auto(fd, ioas, page, PAGE, &iova))
-		return 1;
-	printf("0x%llx\n", (unsigned long long)iova);
-	return 0;
-}
-
 /* --- load ------------------------------------------------------------------------ */
 
 TEST_F(policy_cmd, load_puts_it_in_force_and_it_stays)
@@ -140,8 +118,8 @@ TEST_F(policy_cmd, load_for_a_cgroup)
 	OK("load $BUILD/bpf/top_down.bpf.o --cgroup " CGROUP);
 	SAYS(", cgroup " CGROUP "\n");
 	EXPECT_STREQ("none", in_force());
-	EXPECT_LT(MIDDLE, map_in(CGROUP));
-	EXPECT_GT(MIDDLE, map_in("/sys/fs/cgroup"));
+	EXPECT_LT(MIDDLE, map_in(CGROUP, self->env.buffer));
+	EXPECT_GT(MIDDLE, map_in(CGROUPS, self->env.buffer));
 }
 
 TEST_F(policy_cmd, load_for_a_share)
@@ -323,7 +301,7 @@ TEST_F_TIMEOUT(policy_cmd, unload_of_one_of_the_same_name, 120)
 	snprintf(command, sizeof(command), "unload %ld", host);
 	ASSERT_EQ(0, IOX("%s", command));
 	EXPECT_STREQ("none", in_force());
-	EXPECT_LT(MIDDLE, map_in(CGROUP));
+	EXPECT_LT(MIDDLE, map_in(CGROUP, self->env.buffer));
 	OK("unload top_down");
 	EXPECT_EQ(0, registered());
 	EXPECT_EQ(0, shell_run(self->output, "ls " PINS));
@@ -591,9 +569,6 @@ TEST(load_on_a_kernel_without_policies)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "map"))
-		return map_program();
-
 	shell_environment();
 	return test_harness_run(argc, argv);
 }

@@ -10,7 +10,6 @@
 #include "bpf/witness.h"
 #include "policy.h"
 
-#define CGROUPS "/sys/fs/cgroup/"
 #define IOX_SHADOW 1
 #define IOX_STRICT 2
 #define EXIT_UNREGISTERED 0
@@ -139,38 +138,6 @@ static __u64 cgroup_id_of(const char *path)
 	struct stat st;
 
 	return stat(path, &st) ? 0 : st.st_ino;
-}
-
-static int move_to(const char *cgroup)
-{
-	char path[128];
-	FILE *f;
-	int err;
-
-	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-	f = fopen(path, "w");
-	if (!f)
-		return -errno;
-	fprintf(f, "%d\n", getpid());
-	err = fclose(f) ? -errno : 0;
-	return err;
-}
-
-/* Where a task in @cgroup gets a page mapped in an address space of its own. */
-static __u64 map_in(const char *cgroup, void *buffer)
-{
-	__u64 iova = 0;
-	__u32 ioas;
-	int fd;
-
-	if (move_to(cgroup))
-		return 0;
-	fd = iommufd_open();
-	if (!ioas_alloc(fd, &ioas))
-		ioas_map_auto(fd, ioas, buffer, PAGE, &iova);
-	close(fd);
-	move_to(CGROUPS);
-	return iova;
 }
 
 /* --- several at once ----------------------------------------------------------- */
@@ -440,12 +407,6 @@ TEST_F(policies, sees_windows)
 		{ .start = 16 * MIB, .last = 17 * MIB - 1 },
 		{ .start = 32 * MIB, .last = 33 * MIB - 1 },
 	};
-	struct iommu_ioas_allow_iovas allow = {
-		.size = sizeof(allow),
-		.ioas_id = self->env.ioas,
-		.num_iovas = 2,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
 	struct choice host = { .name = "host" };
 	__u64 iova = 0;
 
@@ -453,7 +414,7 @@ TEST_F(policies, sees_windows)
 	self->a.control->mode = WITNESS_SECOND_WINDOW;
 	must_fail(ENXIO, ioas_map_auto(self->env.fd, self->env.ioas,
 				       self->env.buffer, PAGE, &iova));
-	must(xioctl(self->env.fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	must(ioas_allow(self->env.fd, self->env.ioas, ranges, 2));
 	EXPECT_EQ(32 * MIB, MAP(PAGE));
 }
 

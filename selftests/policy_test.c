@@ -110,15 +110,9 @@ TEST_F(policy, huge_align_takes_what_is_left)
 {
 	struct iommu_iova_range range = { .start = HUGE_PAGE + PAGE,
 					  .last = 3 * HUGE_PAGE - 1 };
-	struct iommu_ioas_allow_iovas allow = {
-		.size = sizeof(allow),
-		.ioas_id = self->env.ioas,
-		.num_iovas = 1,
-		.allowed_iovas = (uintptr_t)&range,
-	};
 	__u64 iova = 0;
 
-	must(xioctl(self->env.fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	must(ioas_allow(self->env.fd, self->env.ioas, &range, 1));
 	MAP_FIXED_AT(2 * HUGE_PAGE + 8 * PAGE, PAGE);
 	must_fail(ENOSPC, ioas_map_auto(self->env.fd, self->env.ioas,
 					self->env.buffer, HUGE_PAGE, &iova));
@@ -178,18 +172,12 @@ TEST_F(policy, split32_keeps_small_ones_low)
 {
 	struct iommu_iova_range range = { .start = 1ULL << 32,
 					  .last = (1ULL << 33) - 1 };
-	struct iommu_ioas_allow_iovas allow = {
-		.size = sizeof(allow),
-		.ioas_id = self->env.ioas,
-		.num_iovas = 1,
-		.allowed_iovas = (uintptr_t)&range,
-	};
 	__u64 iova = 0;
 
 	START("split32", "split32");
 	EXPECT_EQ(1ULL << 32, MAP(HUGE_PAGE));
 	EXPECT_EQ(PAGE, MAP(PAGE));
-	must(xioctl(self->env.fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	must(ioas_allow(self->env.fd, self->env.ioas, &range, 1));
 	must_fail(ENOSPC, ioas_map_auto(self->env.fd, self->env.ioas,
 					self->env.buffer, PAGE, &iova));
 	EXPECT_EQ((1ULL << 32) + HUGE_PAGE, MAP(HUGE_PAGE));

@@ -169,15 +169,9 @@ TEST_F(promise, sees_what_is_mapped_out_of_reach)
 TEST_F(promise, sees_what_is_allowed)
 {
 	struct iommu_iova_range range = { MSI_LAST, MSI_LAST + PAGE };
-	struct iommu_ioas_allow_iovas allow = {
-		.size = sizeof(allow),
-		.ioas_id = self->ioas,
-		.num_iovas = 1,
-		.allowed_iovas = (uintptr_t)&range,
-	};
 	struct answer said;
 
-	must(xioctl(self->fd, IOMMU_IOAS_ALLOW_IOVAS, &allow));
+	must(ioas_allow(self->fd, self->ioas, &range, 1));
 	must(test_attach(self, &said));
 	EXPECT_EQ(IOX_ATTACH_ALLOWED, said.cmd.out_reason);
 	EXPECT_EQ(MSI_START, said.cmd.out_start);

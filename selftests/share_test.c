@@ -331,19 +331,6 @@ FIXTURE_TEARDOWN(ioas)
 	EXPECT_EQ(0, close(self->fd));
 }
 
-static int allow(int fd, __u32 ioas, const struct iommu_iova_range *ranges,
-		 __u32 nr)
-{
-	struct iommu_ioas_allow_iovas cmd = {
-		.size = sizeof(cmd),
-		.ioas_id = ioas,
-		.num_iovas = nr,
-		.allowed_iovas = (uintptr_t)ranges,
-	};
-
-	return xioctl(fd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
-}
-
 TEST_F(ioas, automatic_iovas_come_from_what_is_allowed)
 {
 	struct iommu_iova_range ranges[] = {
@@ -352,7 +339,7 @@ TEST_F(ioas, automatic_iovas_come_from_what_is_allowed)
 	};
 	__u64 iova;
 
-	must(allow(self->fd, self->ioas, ranges, 2));
+	must(ioas_allow(self->fd, self->ioas, ranges, 2));
 	for (int i = 0; i < 4; i++) {
 		must(ioas_map_auto(self->fd, self->ioas, self->buffer, PAGE,
 				   &iova));
@@ -363,7 +350,7 @@ TEST_F(ioas, automatic_iovas_come_from_what_is_allowed)
 					PAGE, &iova));
 	/* fixed ones may be elsewhere, and the promise can be taken back */
 	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE, AT));
-	must(allow(self->fd, self->ioas, NULL, 0));
+	must(ioas_allow(self->fd, self->ioas, NULL, 0));
 	must(ioas_map_auto(self->fd, self->ioas, self->buffer, PAGE, &iova));
 }
 
@@ -375,10 +362,10 @@ TEST_F(ioas, allowed_ranges_must_make_sense)
 	};
 	struct iommu_iova_range backwards = { .start = PAGE, .last = 0 };
 
-	must_fail(EINVAL, allow(self->fd, self->ioas, overlap, 2));
-	must_fail(EINVAL, allow(self->fd, self->ioas, &backwards, 1));
-	must_fail(EFAULT, allow(self->fd, self->ioas, (void *)PAGE, 1));
-	must_fail(ENOENT, allow(self->fd, 12345, NULL, 0));
+	must_fail(EINVAL, ioas_allow(self->fd, self->ioas, overlap, 2));
+	must_fail(EINVAL, ioas_allow(self->fd, self->ioas, &backwards, 1));
+	must_fail(EFAULT, ioas_allow(self->fd, self->ioas, (void *)PAGE, 1));
+	must_fail(ENOENT, ioas_allow(self->fd, 12345, NULL, 0));
 }
 
 TEST_F(ioas, attach_keeps_the_promise_or_fails)
@@ -389,13 +376,13 @@ TEST_F(ioas, attach_keeps_the_promise_or_fails)
 
 	ASSERT_EQ(0, edu_open(&edu)) TH_LOG(NEED_EDU);
 	must(edu_start(&edu, self->fd));
-	must(allow(self->fd, self->ioas, &ranges, 1));
+	must(ioas_allow(self->fd, self->ioas, &ranges, 1));
 	must_fail(EADDRINUSE, vfio_attach_ioas(edu.fd, self->ioas));
 	ranges.last = MSI_FIRST - 1;
-	must(allow(self->fd, self->ioas, &ranges, 1));
+	must(ioas_allow(self->fd, self->ioas, &ranges, 1));
 	must(vfio_attach_ioas(edu.fd, self->ioas));
 	ranges.last = MSI_FIRST;
-	must_fail(EADDRINUSE, allow(self->fd, self->ioas, &ranges, 1));
+	must_fail(EADDRINUSE, ioas_allow(self->fd, self->ioas, &ranges, 1));
 	edu_close(&edu);
 }
 

@@ -149,6 +149,19 @@ int ioas_ranges(int fd, __u32 ioas, struct iommu_iova_range *ranges,
 	return err;
 }
 
+int ioas_allow(int fd, __u32 ioas, const struct iommu_iova_range *ranges,
+	       __u32 count)
+{
+	struct iommu_ioas_allow_iovas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.num_iovas = count,
+		.allowed_iovas = (uintptr_t)ranges,
+	};
+
+	return xioctl(fd, IOMMU_IOAS_ALLOW_IOVAS, &cmd);
+}
+
 bool ioas_range_usable(int fd, __u32 ioas, __u64 first, __u64 last)
 {
 	struct iommu_iova_range ranges[16];

@@ -71,6 +71,10 @@ int ioas_unmap_all(int fd, __u32 ioas);
 int ioas_ranges(int fd, __u32 ioas, struct iommu_iova_range *ranges,
 		__u32 *count, __u64 *alignment);
 
+/* Promises these ranges to automatic IOVAs; none at all ends that. */
+int ioas_allow(int fd, __u32 ioas, const struct iommu_iova_range *ranges,
+	       __u32 count);
+
 /* A paging domain of its own for @device, with what is mapped in @ioas. */
 int hwpt_alloc_paging(int fd, __u32 device, __u32 ioas, __u32 *id);
 
