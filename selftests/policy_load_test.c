@@ -4,11 +4,11 @@
  * verifier lets them do, and that plain bpftool is enough.
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <sys/wait.h>
 
 #include "lib/kmsg.h"
 #include "policy.h"
+#include "shell.h"
 
 FIXTURE(policy)
 {
@@ -247,6 +247,38 @@ FIXTURE_VARIANT_ADD(misuse, passes_ops) {
 	.map = "passes_ops",
 	.reason = "R1 must be referenced or trusted",
 };
+FIXTURE_VARIANT_ADD(misuse, writes_area) {
+	.map = "writes_area",
+	.reason = "an IOVA policy may not write to struct iox_iova_area",
+};
+FIXTURE_VARIANT_ADD(misuse, has_no_room_for_window) {
+	.map = "has_no_room_for_window",
+	.reason = "invalid read from stack R3 off=-8 size=16",
+};
+FIXTURE_VARIANT_ADD(misuse, walks_from_nowhere) {
+	.map = "walks_from_nowhere",
+	.reason = "expected an initialized iter_iox_gap",
+};
+FIXTURE_VARIANT_ADD(misuse, walks_without_end) {
+	.map = "walks_without_end",
+	.reason = "Unreleased reference",
+};
+FIXTURE_VARIANT_ADD(misuse, writes_gap) {
+	.map = "writes_gap",
+	.reason = "an IOVA policy may not write to struct iox_gap",
+};
+FIXTURE_VARIANT_ADD(misuse, never_ends) {
+	.map = "never_ends",
+	.reason = "infinite loop detected",
+};
+FIXTURE_VARIANT_ADD(misuse, asks_in_mapped) {
+	.map = "asks_in_mapped",
+	.reason = "calling kernel function iox_iova_best_gap is not allowed",
+};
+FIXTURE_VARIANT_ADD(misuse, gives_up_in_exit) {
+	.map = "gives_up_in_exit",
+	.reason = "calling kernel function iox_policy_give_up_bstr is not allowed",
+};
 FIXTURE_VARIANT_ADD(misuse, calls_from_tcp) {
 	.map = "calls_from_tcp",
 	.reason = "calling kernel function iox_iova_first_gap is not allowed",
@@ -283,29 +315,12 @@ TEST_F(misuse, is_rejected)
 
 /* --- plain bpftool ---------------------------------------------------------- */
 
-static char output[1 << 16];
+static char output[SHELL_OUTPUT_SIZE];
 
-/* Runs the bpftool of the same tree; its exit status, its words in output[]. */
-__attribute__((format(printf, 1, 2)))
-static int bpftool(const char *format, ...)
-{
-	char arguments[PATH_MAX], command[2 * PATH_MAX + 64];
-	FILE *stream;
-	size_t length;
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(arguments, sizeof(arguments), format, ap);
-	va_end(ap);
-	snprintf(command, sizeof(command), "%s %s 2>&1",
-		 built("tools/bin/bpftool"), arguments);
-	stream = popen(command, "r");
-	if (!stream)
-		return -1;
-	length = fread(output, 1, sizeof(output) - 1, stream);
-	output[length] = '\0';
-	return WEXITSTATUS(pclose(stream));
-}
+/* The bpftool of the same tree */
+#define bpftool(format, ...) \
+	shell_run(output, "$BUILD/tools/bin/bpftool " format " 2>&1", ##__VA_ARGS__)
+#define iox(format, ...) shell_run(output, "$IOX " format " 2>&1", ##__VA_ARGS__)
 
 FIXTURE(bpftool)
 {
@@ -330,6 +345,7 @@ FIXTURE_SETUP(bpftool)
 {
 	if (!iommufd_is_iox())
 		SKIP(return, "Linux's own iommufd knows no policies");
+	shell_environment();
 	policy_env_init(_metadata, &self->env);
 }
 
@@ -359,7 +375,9 @@ TEST_F(bpftool, round_trip)
 	EXPECT_EQ(0, bpftool("struct_ops dump id %ld", counted("map_id")));
 	EXPECT_SAID("BPF_STRUCT_OPS_STATE_INUSE");
 	EXPECT_SAID(variant->name);
-	EXPECT_EQ(0, bpftool("prog list"));
+	EXPECT_EQ(0, bpftool("map show name %s", variant->name));
+	EXPECT_SAID("struct_ops");
+	EXPECT_EQ(0, bpftool("prog show name %s_select", variant->name));
 	EXPECT_SAID("struct_ops");
 
 	/* It lasts though bpftool has ended, and is the only one. */
@@ -371,6 +389,19 @@ TEST_F(bpftool, round_trip)
 	EXPECT_SAID("Unregistered iox_iova_ops");
 	EXPECT_STREQ("none", in_force());
 	rmdir(directory);
+}
+
+/* bpftool lists links of policies that something else has put in force. */
+TEST_F(bpftool, link)
+{
+	ASSERT_EQ(0, iox("policy load %s/%s.bpf.o", built("bpf"), variant->name));
+	EXPECT_EQ(0, bpftool("-f link list"));
+	EXPECT_SAID("struct_ops");
+	EXPECT_SAID("/sys/fs/bpf/iox/policy/");
+	EXPECT_SAID(variant->name);
+	EXPECT_EQ(0, iox("policy unload %s", variant->name));
+	EXPECT_EQ(0, bpftool("link list"));
+	EXPECT_EQ(NULL, strstr(output, "struct_ops"));
 }
 
 TEST_HARNESS_MAIN

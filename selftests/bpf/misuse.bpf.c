@@ -95,7 +95,117 @@ struct iox_iova_ops passes_ops = {
 	.name = "pass_ops",
 };
 
+/* What is mapped is as it is. */
+SEC("?struct_ops/write_area")
+void BPF_PROG(write_area, struct iox_iova_area *area)
+{
+	area->iova = 0;
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops writes_area = {
+	.mapped = (void *)write_area,
+	.name = "write_area",
+};
+
+SEC("?struct_ops/window_too_small")
+u64 BPF_PROG(window_too_small, struct iox_iova_req *req)
+{
+	u64 half;
+
+	return iox_iova_window(req, 0, (void *)&half) ? 0 : half;
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops has_no_room_for_window = {
+	.select = (void *)window_too_small,
+	.name = "small_window",
+};
+
+SEC("?struct_ops/next_without_new")
+u64 BPF_PROG(next_without_new, struct iox_iova_req *req)
+{
+	struct bpf_iter_iox_gap it = {};
+	struct iox_gap *gap = bpf_iter_iox_gap_next(&it);
+
+	return gap ? gap->start : 0;
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops walks_from_nowhere = {
+	.select = (void *)next_without_new,
+	.name = "no_new",
+};
+
+SEC("?struct_ops/new_without_destroy")
+u64 BPF_PROG(new_without_destroy, struct iox_iova_req *req)
+{
+	struct bpf_iter_iox_gap it;
+
+	return bpf_iter_iox_gap_new(&it, req, 0, IOX_IOVA_ANY);
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops walks_without_end = {
+	.select = (void *)new_without_destroy,
+	.name = "no_destroy",
+};
+
+SEC("?struct_ops/write_gap")
+u64 BPF_PROG(write_gap, struct iox_iova_req *req)
+{
+	struct iox_gap *gap;
+
+	bpf_for_each(iox_gap, gap, req, 0, IOX_IOVA_ANY)
+		gap->start = 0;
+	return 0;
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops writes_gap = {
+	.select = (void *)write_gap,
+	.name = "write_gap",
+};
+
+SEC("?struct_ops/never_end")
+u64 BPF_PROG(never_end, struct iox_iova_req *req)
+{
+	while (req->length)
+		barrier();
+	return 0;
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops never_ends = {
+	.select = (void *)never_end,
+	.name = "never_end",
+};
+
 /* There is an IOVA space behind the question only in select. */
+SEC("?struct_ops/ask_in_mapped")
+void BPF_PROG(ask_in_mapped, struct iox_iova_area *area)
+{
+	iox_iova_best_gap((void *)area, 0, IOX_IOVA_ANY, 0);
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops asks_in_mapped = {
+	.mapped = (void *)ask_in_mapped,
+	.name = "ask_in_mapped",
+};
+
+SEC("?struct_ops/give_up_in_exit")
+void BPF_PROG(give_up_in_exit, struct iox_exit_info *info)
+{
+	IOX_GIVE_UP((void *)info, 0, "too late");
+}
+
+SEC("?.struct_ops.link")
+struct iox_iova_ops gives_up_in_exit = {
+	.exit = (void *)give_up_in_exit,
+	.name = "too_late",
+};
+
 SEC("?syscall")
 int call_from_syscall(void *ctx)
 {
