@@ -12,6 +12,8 @@ FIXTURE(policy)
 	struct policy_env env;
 };
 
+#define GIB (1024 * MIB)
+
 POLICY_FIXTURE(policy)
 
 /* --- where mappings go ------------------------------------------------------ */
@@ -120,6 +122,21 @@ TEST_F(policy, huge_align_takes_what_is_left)
 	EXPECT_EQ(HUGE_PAGE + PAGE, MAP(HUGE_PAGE));
 }
 
+/* No page of it is touched: nothing is pinned while no device is attached. */
+TEST_F(policy, huge_align_gives_a_gib_a_leaf_of_its_own)
+{
+	void *gib = mmap(NULL, GIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	__u64 iova = 0;
+
+	ASSERT_NE(MAP_FAILED, gib);
+	START("huge_align", "huge_align");
+	EXPECT_EQ(HUGE_PAGE, MAP(HUGE_PAGE));
+	must(ioas_map_auto(self->env.fd, self->env.ioas, gib, GIB, &iova));
+	EXPECT_EQ((__u64)gib % GIB, iova % GIB);
+	munmap(gib, GIB);
+}
+
 TEST_F(policy, dense_packs_small_ones)
 {
 	START("dense", "dense");
@@ -136,6 +153,18 @@ TEST_F(policy, dense_packs_small_ones)
 					 BUFFER_LENGTH);
 	EXPECT_EQ((1ULL << 30) - 2 * PAGE, MAP(2 * PAGE));
 	EXPECT_EQ((1ULL << 30) + 2 * HUGE_PAGE, MAP(PAGE));
+}
+
+TEST_F(policy, dense_takes_what_is_left)
+{
+	struct iommu_iova_range range = { .start = 16 * MIB,
+					  .last = 16 * MIB + 3 * HUGE_PAGE - 1 };
+
+	must(ioas_allow(self->env.fd, self->env.ioas, &range, 1));
+	START("dense", "dense");
+	EXPECT_EQ(16 * MIB, MAP(HUGE_PAGE));
+	EXPECT_EQ(16 * MIB + HUGE_PAGE, MAP(PAGE));
+	EXPECT_COUNTED(2, 2, 0, 0, 0);
 }
 
 TEST_F(policy, guard_leaves_holes_around)
@@ -166,6 +195,49 @@ TEST_F(policy, random_cannot_be_guessed)
 	/* All bits are used. */
 	EXPECT_EQ((1ULL << 47) - (1ULL << 21), high & ((1ULL << 47) - (1ULL << 21)));
 	EXPECT_COUNTED(64, 64, 0, 0, 0);
+}
+
+/* The windows of an IOMMU that has 39 bits and takes interrupts in between */
+TEST_F(policy, random_uses_all_windows)
+{
+	struct iommu_iova_range ranges[] = {
+		{ .start = PAGE, .last = 0xfedfffff },
+		{ .start = 0xfef00000, .last = (1ULL << 39) - 1 },
+	};
+	__u64 high = 0;
+
+	must(ioas_allow(self->env.fd, self->env.ioas, ranges, 2));
+	START("random", "random");
+	for (int i = 0; i < 64; i++)
+		high |= MAP(PAGE);
+	EXPECT_EQ((1ULL << 39) - PAGE, high);
+}
+
+/* Wherever it looks first, the only room may be below that. */
+TEST_F(policy, random_takes_what_is_left)
+{
+	struct iommu_iova_range ranges[] = {
+		{ .start = 16 * MIB, .last = 16 * MIB + 63 * PAGE },
+		{ .start = 1ULL << 46, .last = (1ULL << 46) + PAGE - 1 },
+	};
+
+	must(ioas_allow(self->env.fd, self->env.ioas, ranges, 2));
+	MAP_FIXED_AT(1ULL << 46, PAGE);
+	START("random", "random");
+	for (int i = 0; i < 32; i++)
+		EXPECT_GT(17 * MIB, MAP(PAGE));
+	EXPECT_COUNTED(32, 32, 0, 0, 0);
+}
+
+TEST_F(policy, split32_takes_what_is_left_for_large_ones)
+{
+	struct iommu_iova_range range = { .start = (1ULL << 32) + PAGE,
+					  .last = (1ULL << 32) + 2 * HUGE_PAGE - 1 };
+
+	must(ioas_allow(self->env.fd, self->env.ioas, &range, 1));
+	MAP_FIXED_AT((1ULL << 32) + 2 * HUGE_PAGE - PAGE, PAGE);
+	START("split32", "split32");
+	EXPECT_EQ((1ULL << 32) + PAGE, MAP(HUGE_PAGE));
 }
 
 TEST_F(policy, split32_keeps_small_ones_low)

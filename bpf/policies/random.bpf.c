@@ -15,18 +15,32 @@ char LICENSE[] SEC("license") = "GPL";
 /* What an IOMMU with four levels reaches in the lower half. */
 #define SPREAD (1ULL << 47)
 
+/* As many windows as are looked at: each reserved range makes one more. */
+#define WINDOWS 64
+
+/* The highest IOVA that mappings may have, but for what nobody needs. */
+static u64 highest(struct iox_iova_req *req)
+{
+	u64 last = SPREAD - 1;
+	struct iox_gap window;
+	int i;
+
+	bpf_for(i, 0, WINDOWS) {
+		if (iox_iova_window(req, i, &window))
+			break;
+		last = window.last;
+	}
+	return last < SPREAD ? last : SPREAD - 1;
+}
+
 SEC("struct_ops/random_select")
 u64 BPF_PROG(random_select, struct iox_iova_req *req)
 {
 	u64 align = req->length >= IOX_SZ_2M ? IOX_SZ_2M : 0;
-	u64 from = ((u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32()) &
-		   (SPREAD - 1);
-	struct iox_gap window;
+	u64 random = (u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
+	u64 from = random % (highest(req) + 1);
 	u64 iova;
 
-	/* An IOMMU can reach less than that. */
-	if (!iox_iova_window(req, 0, &window) && window.last < SPREAD - 1)
-		from &= window.last;
 	iova = iox_iova_first_gap(req, from, IOX_IOVA_ANY, align);
 	return iova ?: iox_iova_first_gap(req, 0, from, align);
 }
