@@ -16,11 +16,13 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/iommufd_liveupdate.h>
 #include <linux/io.h>
+#include <linux/iox_admit.h>
 #include <linux/liveupdate.h>
 #include <linux/mm.h>
 #include <uapi/linux/iox.h>
 
 #include "core.h"
+#include "lu_admit.h"
 #include "lu_check.h"
 #include "lu_restore.h"
 #include "lu_ser.h"
@@ -52,9 +54,14 @@ static void remove_mark(struct iommufd_hwpt *hwpt)
 
 static int mark(struct iommufd_hwpt *hwpt, u64 token)
 {
+	int rc;
+
 	/* Nobody would answer the faults during the jump. */
 	if (hwpt->nest_parent || hwpt->fault)
 		return -EOPNOTSUPP;
+	rc = lu_admit_mark(hwpt, token);
+	if (rc)
+		return rc;
 	guard(mutex)(&hwpt->ictx->lu_lock);
 	if (hwpt->ictx->lu_preserved)
 		return -EBUSY;
@@ -335,6 +342,8 @@ static int lu_preserve(struct liveupdate_file_op_args *args)
 	if (rc)
 		return rc;
 	rc = preserve_hwpts(ictx, &preserve);
+	if (!rc)
+		rc = lu_admit_preserve(args);
 	if (rc) {
 		unpreserve_hwpts(ictx);
 		lu_unpreserve(preserve.writer.ser);
@@ -346,6 +355,7 @@ static int lu_preserve(struct liveupdate_file_op_args *args)
 
 static void lu_unpreserve_file(struct liveupdate_file_op_args *args)
 {
+	lu_admit_unpreserve(args);
 	unpreserve_hwpts(args->file->private_data);
 	lu_unpreserve(phys_to_virt(args->serialized_data));
 }
@@ -356,7 +366,11 @@ static int lu_freeze(struct liveupdate_file_op_args *args)
 	struct iommufd_ctx *ictx = args->file->private_data;
 	struct iommufd_hwpt *hwpt;
 	unsigned long token;
+	int rc;
 
+	rc = iox_admit(args->private_data, IOX_ADMIT_FREEZE);
+	if (rc)
+		return rc;
 	guard(mutex)(&ictx->lu_lock);
 	xa_for_each(&ictx->lu_tokens, token, hwpt)
 		if (hwpt->lu_preserved &&
@@ -378,6 +392,9 @@ static int lu_retrieve(struct liveupdate_file_op_args *args)
 	rc = lu_read(args->serialized_data, &records);
 	if (rc)
 		return rc;
+	rc = lu_admit_retrieve(args, &records);
+	if (rc)
+		goto free_records;
 	file = iommufd_file_new();
 	if (IS_ERR(file)) {
 		rc = PTR_ERR(file);

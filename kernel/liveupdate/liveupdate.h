@@ -153,9 +153,6 @@ bool iommu_lu_outgoing_any(void);
 void iommu_lu_outgoing_show(struct seq_file *m, iommu_lu_show_fn show);
 
 /* jump.c: what is known of the kernel that is loaded */
-const struct liveupdate_note *iommu_lu_note_next(void);
-const char *iommu_lu_note_release(const struct liveupdate_note *note);
-bool iommu_lu_note_takes(const struct liveupdate_note *note, const char *compatible);
 int iommu_lu_note_parse(struct liveupdate_note *note, const char *setup, size_t setup_len, const char *cmdline,
 			size_t cmdline_len);
 

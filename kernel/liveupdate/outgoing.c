@@ -236,6 +236,22 @@ unsigned int iommu_domain_preserved_devices(struct iommu_domain *domain)
 }
 EXPORT_SYMBOL_GPL(iommu_domain_preserved_devices);
 
+/**
+ * iommu_domain_preserved_bytes - How large is the page table of a preserved domain?
+ * @domain: The domain
+ *
+ * Return: bytes of its tables, the topmost counted as one page; 0 for a domain that is not preserved.
+ */
+u64 iommu_domain_preserved_bytes(struct iommu_domain *domain)
+{
+	struct iommu_domain_ser *ser;
+
+	guard(mutex)(&iommu_lu_outgoing_lock);
+	ser = find_domain(domain);
+	return ser ? (upper_32_bits(ser->restored_domain) + 1ULL) << PAGE_SHIFT : 0;
+}
+EXPORT_SYMBOL_GPL(iommu_domain_preserved_bytes);
+
 static struct iommu_hw_ser *hw_get(struct iommu_device *iommu, const struct iommu_liveupdate_ops *ops)
 {
 	struct iommu_lu_array *array = &outgoing->state.arrays[IOMMU_LU_HW];

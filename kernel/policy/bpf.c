@@ -180,6 +180,6 @@ static int __init iox_policy_init(void)
 		rc = register_bpf_struct_ops(&iox_iova_struct_ops, iox_iova_ops);
 	if (rc)
 		iox_policy_sysfs_exit();
-	return rc;
+	return rc ?: iox_admit_init();
 }
 late_initcall(iox_policy_init);

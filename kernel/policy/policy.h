@@ -254,6 +254,7 @@ static inline bool iox_policy_is_ejected(const struct iox_policy *policy)
 /* registry.c */
 extern struct mutex iox_policy_lock;
 extern struct list_head iox_policies;
+bool iox_name_valid(const char *name);
 int iox_policy_validate(const struct iox_iova_ops *ops);
 int iox_policy_register(const struct iox_iova_ops *ops);
 int iox_policy_replace(const struct iox_iova_ops *ops,
@@ -289,8 +290,19 @@ int iox_policy_kfuncs_init(int (*filter)(const struct bpf_prog *prog,
 bool iox_is_select_kfunc(u32 kfunc_id);
 
 /* sysfs.c */
+extern struct kobject *iox_kobj;
 int iox_policy_sysfs_init(void);
 void iox_policy_sysfs_exit(void);
 int iox_policy_show(struct iox_policy *policy);
+
+/* admit_bpf.c */
+#ifdef CONFIG_IOX_ADMIT
+int iox_admit_init(void);
+#else
+static inline int iox_admit_init(void)
+{
+	return 0;
+}
+#endif
 
 #endif

@@ -86,7 +86,11 @@ static struct iox_policy *policy_alloc(const struct iox_iova_ops *ops)
 	return rc ? ERR_PTR(rc) : policy;
 }
 
-static bool name_valid(const char *name)
+/**
+ * iox_name_valid - can a policy have this name?
+ * @name: IOX_NAME_LEN bytes
+ */
+bool iox_name_valid(const char *name)
 {
 	size_t len = strnlen(name, IOX_NAME_LEN);
 	size_t i;
@@ -110,7 +114,7 @@ int iox_policy_validate(const struct iox_iova_ops *ops)
 {
 	const char *why = NULL;
 
-	if (!name_valid(ops->name)) {
+	if (!iox_name_valid(ops->name)) {
 		pr_info_ratelimited("IOVA policy rejected: .name must be 1 to %d printable characters without spaces, and not \"%s\"\n",
 				    IOX_NAME_LEN - 1, IOX_NO_POLICY);
 		return -EINVAL;

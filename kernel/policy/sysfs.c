@@ -15,7 +15,8 @@
 
 #include "policy.h"
 
-static struct kobject *iox_kobj;
+/* /sys/kernel/iox */
+struct kobject *iox_kobj;
 static struct kobject *host_kobj;
 static struct kset *policies_kset;
 

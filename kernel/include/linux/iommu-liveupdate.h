@@ -71,6 +71,7 @@ int iommu_domain_can_preserve(struct iommu_domain *domain);
 int iommu_domain_preserve(struct iommu_domain *domain, u64 *domain_phys);
 void iommu_domain_unpreserve(struct iommu_domain *domain);
 unsigned int iommu_domain_preserved_devices(struct iommu_domain *domain);
+u64 iommu_domain_preserved_bytes(struct iommu_domain *domain);
 int iommu_device_can_preserve(struct device *dev, struct iommu_domain *domain);
 int iommu_device_preserve(struct device *dev, struct iommu_domain *domain, u64 attachment_id, u64 *device_phys);
 void iommu_device_unpreserve(struct device *dev);
@@ -117,6 +118,11 @@ static inline void iommu_domain_unpreserve(struct iommu_domain *domain)
 }
 
 static inline unsigned int iommu_domain_preserved_devices(struct iommu_domain *domain)
+{
+	return 0;
+}
+
+static inline u64 iommu_domain_preserved_bytes(struct iommu_domain *domain)
 {
 	return 0;
 }

@@ -29,6 +29,10 @@ int liveupdate_note_read(struct kimage *image, const char *setup, size_t setup_l
 			 size_t cmdline_len);
 int liveupdate_check_next(void);
 
+const struct liveupdate_note *iommu_lu_note_next(void);
+const char *iommu_lu_note_release(const struct liveupdate_note *note);
+bool iommu_lu_note_takes(const struct liveupdate_note *note, const char *compatible);
+
 #else /* CONFIG_IOMMU_LIVEUPDATE */
 
 static inline int liveupdate_note_read(struct kimage *image, const char *setup, size_t setup_len, const char *cmdline,

@@ -19,6 +19,7 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/iommufd.h>
 #include <linux/iommufd_liveupdate.h>
+#include <linux/iox_admit.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>
@@ -78,10 +79,47 @@ static int preserve_device(struct vfio_pci_core_device *vdev,
 	return 0;
 }
 
+static void describe(struct iox_admit_req *req, const struct vfio_pci_ser *ser)
+{
+	req->segment = ser->domain;
+	req->bdf = ser->bdf;
+	req->vendor = ser->vendor;
+	req->device = ser->device;
+	req->iommufd_token = ser->iommufd_token;
+}
+
+static bool irqs_on(struct vfio_pci_core_device *vdev)
+{
+	guard(mutex)(&vdev->igate);
+	return vdev->irq_type != VFIO_PCI_NUM_IRQS;
+}
+
+/* Policies are asked when all is known, and nothing else is in the way. */
+static int ask_to_preserve(struct vfio_pci_core_device *vdev,
+			   struct liveupdate_file_op_args *args,
+			   const struct vfio_pci_ser *ser)
+{
+	struct iox_admission *admission;
+	int rc;
+
+	admission = iox_admission_new(IOX_ADMIT_DEVICE, args);
+	if (IS_ERR_OR_NULL(admission))
+		return PTR_ERR_OR_ZERO(admission);
+	describe(&admission->req, ser);
+	admission->req.class = vdev->pdev->class;
+	admission->req.irqs_on = irqs_on(vdev);
+	rc = iox_admit(admission, IOX_ADMIT_PRESERVE);
+	if (rc)
+		iox_admission_free(admission);
+	else
+		args->private_data = admission;
+	return rc;
+}
+
 static int lu_preserve(struct liveupdate_file_op_args *args)
 {
-	struct vfio_pci_core_device *vdev =
-		core_of(vfio_cdev_file_device(args->file));
+	struct vfio_device *device = vfio_cdev_file_device(args->file);
+	struct vfio_pci_core_device *vdev = core_of(device);
 	struct vfio_pci_ser *ser;
 	int rc;
 
@@ -95,18 +133,28 @@ static int lu_preserve(struct liveupdate_file_op_args *args)
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
 	rc = preserve_device(vdev, args->session, ser);
-	if (rc) {
-		kho_unpreserve_free(ser);
-		return rc;
-	}
+	if (rc)
+		goto free_ser;
+	rc = ask_to_preserve(vdev, args, ser);
+	if (rc)
+		goto unpreserve;
 	args->serialized_data = virt_to_phys(ser);
 	return 0;
+
+unpreserve:
+	scoped_guard(mutex, &device->dev_set->lock)
+		iommufd_device_unpreserve(device->iommufd_device);
+free_ser:
+	kho_unpreserve_free(ser);
+	return rc;
 }
 
 static void lu_unpreserve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device *device = vfio_cdev_file_device(args->file);
 
+	iox_admission_withdraw(args->private_data);
+	iox_admission_free(args->private_data);
 	scoped_guard(mutex, &device->dev_set->lock)
 		iommufd_device_unpreserve(device->iommufd_device);
 	kho_unpreserve_free(phys_to_virt(args->serialized_data));
@@ -127,9 +175,8 @@ static u32 ser_checksum(const struct vfio_pci_ser *ser)
 /* An interrupt would go to a vector that the next kernel knows nothing of. */
 static int check_quiet(struct vfio_pci_core_device *vdev)
 {
-	scoped_guard(mutex, &vdev->igate)
-		if (vdev->irq_type != VFIO_PCI_NUM_IRQS)
-			return -EBUSY;
+	if (irqs_on(vdev))
+		return -EBUSY;
 	guard(rwsem_read)(&vdev->memory_lock);
 	if (vdev->pm_runtime_engaged || vdev->pdev->current_state != PCI_D0)
 		return -EBUSY;
@@ -141,8 +188,12 @@ static int lu_freeze(struct liveupdate_file_op_args *args)
 	struct vfio_pci_core_device *vdev =
 		core_of(vfio_cdev_file_device(args->file));
 	struct vfio_pci_ser *ser = phys_to_virt(args->serialized_data);
+	struct iox_admission *admission = args->private_data;
 	int rc = check_quiet(vdev);
 
+	if (rc)
+		return rc;
+	rc = iox_admit(admission, IOX_ADMIT_FREEZE);
 	if (rc)
 		return rc;
 	memcpy(ser->config, vdev->vconfig, ser->config_size);
@@ -295,17 +346,36 @@ static struct file *restore_file(struct vfio_pci_core_device *vdev,
 	return file;
 }
 
+static int ask_to_retrieve(struct liveupdate_file_op_args *args,
+			   const struct vfio_pci_ser *ser)
+{
+	struct iox_admission *admission;
+	int rc;
+
+	admission = iox_admission_new(IOX_ADMIT_DEVICE, args);
+	if (IS_ERR_OR_NULL(admission))
+		return PTR_ERR_OR_ZERO(admission);
+	describe(&admission->req, ser);
+	rc = iox_admit(admission, IOX_ADMIT_RETRIEVE);
+	iox_admission_free(admission);
+	return rc;
+}
+
 static int lu_retrieve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_pci_core_device *vdev;
 	struct vfio_pci_ser *ser;
 	struct pci_dev *pdev;
 	struct file *file;
+	int rc;
 
 	damage_ser(args->serialized_data);
 	ser = checked_ser(args->serialized_data);
 	if (!ser)
 		return -EINVAL;
+	rc = ask_to_retrieve(args, ser);
+	if (rc)
+		return rc;
 	pdev = find_pci(ser);
 	if (!pdev)
 		return -ENODEV;
