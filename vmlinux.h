@@ -10424,6 +10424,32 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_MAX = 12,
 };
 
+enum iox_admit_counter {
+	IOX_ADMIT_ASKED = 0,
+	IOX_ADMIT_ALLOWED = 1,
+	IOX_ADMIT_REFUSED = 2,
+	IOX_ADMIT_FAULTS = 3,
+	IOX_NR_ADMIT_COUNTERS = 4,
+};
+
+enum iox_admit_flags {
+	IOX_ADMIT_DENY = 1,
+};
+
+enum iox_admit_kind {
+	IOX_ADMIT_HWPT = 0,
+	IOX_ADMIT_IOMMUFD = 1,
+	IOX_ADMIT_DEVICE = 2,
+};
+
+enum iox_admit_step {
+	IOX_ADMIT_MARK = 0,
+	IOX_ADMIT_PRESERVE = 1,
+	IOX_ADMIT_FREEZE = 2,
+	IOX_ADMIT_RETRIEVE = 3,
+	IOX_NR_ADMIT_STEPS = 4,
+};
+
 enum iox_end {
 	IOX_END_OPEN = 0,
 	IOX_END_RETIRED = 1,
@@ -21659,6 +21685,14 @@ struct adjtimex_result {
 	bool clock_set;
 };
 
+struct iox_admit_policy;
+
+struct admit_attr {
+	struct attribute attr;
+	ssize_t (*show)(struct iox_admit_policy *, int, char *);
+	int arg;
+};
+
 struct affinity_context {
 	const struct cpumask *new_mask;
 	struct cpumask *user_mask;
@@ -30075,6 +30109,38 @@ struct bpf_struct_ops_io_uring_bpf_ops {
 	long: 64;
 	long: 64;
 	struct io_uring_bpf_ops data;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
+struct iox_admit_req;
+
+struct iox_admit_ops {
+	int (*mark)(struct iox_admit_req *);
+	int (*preserve)(struct iox_admit_req *);
+	int (*freeze)(struct iox_admit_req *);
+	int (*retrieve)(struct iox_admit_req *);
+	void (*unpreserve)(struct iox_admit_req *);
+	u64 cgroup_id;
+	u32 flags;
+	char name[16];
+};
+
+struct bpf_struct_ops_iox_admit_ops {
+	struct bpf_struct_ops_common_value common;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	struct iox_admit_ops data;
+	long: 64;
+	long: 64;
 	long: 64;
 	long: 64;
 	long: 64;
@@ -49144,6 +49210,52 @@ struct iova_window {
 	long unsigned int last;
 };
 
+struct iox_admit_req {
+	u64 id;
+	u64 cgroup_id;
+	u64 token;
+	u64 iommufd_token;
+	u64 mapped_bytes;
+	u64 pt_bytes;
+	u32 step;
+	u32 kind;
+	u32 uid;
+	u32 pid;
+	u32 nr_hwpts;
+	u32 backings;
+	u32 segment;
+	u32 bdf;
+	u32 vendor;
+	u32 device;
+	u32 class;
+	u32 irqs_on;
+	char session[64];
+	char abi[64];
+	char release[65];
+	char peer_release[65];
+	char peer_abi[64];
+};
+
+struct iox_admission {
+	struct iox_admit_req req;
+	struct cgroup *cgroup;
+	char reason[128];
+};
+
+struct iox_admit_policy {
+	struct kobject kobj;
+	const struct iox_admit_ops *ops;
+	u32 map_id;
+	struct cgroup *cgroup;
+	struct list_head item;
+	u64 count[4];
+	u64 slowest_ns;
+	unsigned int faults;
+	unsigned int slow;
+	const char *ejected;
+	char last[256];
+};
+
 struct iox_exit_info {
 	u32 kind;
 	s32 err;
@@ -53214,6 +53326,7 @@ struct liveupdate_session;
 struct liveupdate_file_op_args {
 	struct liveupdate_file_handler *handler;
 	struct liveupdate_session *session;
+	u64 token;
 	int retrieve_status;
 	struct file *file;
 	u64 serialized_data;
@@ -70610,6 +70723,15 @@ struct trace_event_data_offsets_iommu_group_event {
 	const void *device_ptr_;
 };
 
+struct trace_event_data_offsets_iox_admit {
+	u32 session;
+	const void *session_ptr_;
+	u32 policy;
+	const void *policy_ptr_;
+	u32 reason;
+	const void *reason_ptr_;
+};
+
 struct trace_event_data_offsets_ipi_send_cpu {};
 
 struct trace_event_data_offsets_ipi_send_cpumask {
@@ -72639,6 +72761,22 @@ struct trace_event_raw_iommu_group_event {
 	struct trace_entry ent;
 	int gid;
 	u32 __data_loc_device;
+	char __data[0];
+};
+
+struct trace_event_raw_iox_admit {
+	struct trace_entry ent;
+	u64 id;
+	u64 cgroup_id;
+	u64 token;
+	u32 step;
+	u32 kind;
+	u32 uid;
+	u32 pid;
+	int answer;
+	u32 __data_loc_session;
+	u32 __data_loc_policy;
+	u32 __data_loc_reason;
 	char __data[0];
 };
 
@@ -80382,6 +80520,8 @@ typedef void (*btf_trace_iomap_writeback_folio)(void *, struct inode *, loff_t, 
 
 typedef void (*btf_trace_iomap_zero_iter)(void *, struct inode *, loff_t, u64);
 
+typedef void (*btf_trace_iox_admit)(void *, const struct iox_admit_req *, const char *, int, const char *);
+
 typedef void (*btf_trace_ipi_send_cpu)(void *, const unsigned int, long unsigned int, void *);
 
 typedef void (*btf_trace_ipi_send_cpumask)(void *, const struct cpumask *, long unsigned int, void *);
@@ -81525,6 +81665,7 @@ extern void cubictcp_cwnd_event_tx_start(struct sock *sk) __weak __ksym;
 extern void cubictcp_init(struct sock *sk) __weak __ksym;
 extern u32 cubictcp_recalc_ssthresh(struct sock *sk) __weak __ksym;
 extern void cubictcp_state(struct sock *sk, u8 new_state) __weak __ksym;
+extern void iox_admit_reason_bstr(struct iox_admit_req *req, char *fmt, long long unsigned int *data, u32 data__sz) __weak __ksym;
 extern u64 iox_iova_best_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
 extern u64 iox_iova_first_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
 extern u64 iox_iova_last_gap(struct iox_iova_req *req, u64 min, u64 max, u64 align) __weak __ksym;
