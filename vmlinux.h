@@ -49210,6 +49210,8 @@ struct iova_window {
 	long unsigned int last;
 };
 
+struct iox_admission;
+
 struct iox_admit_req {
 	u64 id;
 	u64 cgroup_id;
@@ -49234,6 +49236,7 @@ struct iox_admit_req {
 	char release[65];
 	char peer_release[65];
 	char peer_abi[64];
+	struct iox_admission *admission;
 };
 
 struct iox_admission {

@@ -142,7 +142,7 @@ static inline int policy_start(struct policy *policy, const char *file,
 
 static inline void sysfs_read(const char *file, char *text, size_t size)
 {
-	char path[PATH_MAX];
+	char path[2 * PATH_MAX];
 	FILE *stream;
 
 	snprintf(path, sizeof(path), SYSFS "%s", file);

@@ -421,6 +421,7 @@ struct iox_admission *iox_admission_new(enum iox_admit_kind kind,
 		return ERR_PTR(-ENOMEM);
 	admission->req.id = atomic64_inc_return(&next_id);
 	admission->req.kind = kind;
+	admission->req.admission = admission;
 	strscpy(admission->req.release, init_utsname()->release);
 	describe_task(admission);
 	if (args)

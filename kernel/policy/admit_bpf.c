@@ -29,8 +29,7 @@ __bpf_kfunc_start_defs();
 __bpf_kfunc void iox_admit_reason_bstr(struct iox_admit_req *req, char *fmt,
 				       unsigned long long *data, u32 data__sz)
 {
-	struct iox_admission *admission =
-		container_of(req, struct iox_admission, req);
+	struct iox_admission *admission = req->admission;
 	struct bpf_bprintf_data bprintf = { .get_bin_args = true };
 
 	if (data__sz % 8 || data__sz > MAX_BPRINTF_VARARGS * 8 ||

@@ -16,6 +16,7 @@
 #define IOX_ADMIT_NAME_LEN 64
 
 struct cgroup;
+struct iox_admission;
 
 /**
  * enum iox_admit_step - when policies are asked
@@ -76,6 +77,8 @@ enum iox_admit_kind {
  *	empty
  * @peer_abi: @abi if the other kernel knows that too; else, or if it is not
  *	known, empty
+ * @admission: what it is a part of; not for policies. That there is a pointer in
+ *	it keeps the verifier from taking any memory of this size for a request.
  *
  * What freeze and unpreserve see of the task and the file is what preserve saw.
  */
@@ -103,6 +106,7 @@ struct iox_admit_req {
 	char release[IOX_ADMIT_NAME_LEN + 1];
 	char peer_release[IOX_ADMIT_NAME_LEN + 1];
 	char peer_abi[IOX_ADMIT_NAME_LEN];
+	struct iox_admission *admission;
 };
 
 /**
