@@ -504,6 +504,23 @@ static void case_memory(struct state *s)
 	check_anew(s);
 }
 
+/* A policy has something against it: nobody gets it back, and it is stopped. */
+static void case_unwelcome(struct state *s)
+{
+	find_device(s);
+	get_session(s);
+	get_memory(s);
+	result(expect(-EPERM, luo_retrieve_fd(s->session, DEVICE_TOKEN)),
+	       "the device is refused");
+	result(expect(-EPERM, luo_retrieve_fd(s->session, IOMMUFD_TOKEN)),
+	       "so is the iommufd");
+	result(pci_check_master(s->edu.name, true), "which changes nothing yet");
+	finish(s);
+	result(pci_check_master(s->edu.name, false),
+	       "the device is stopped with the session");
+	check_anew(s);
+}
+
 /* Somebody got the iommufd, but not the device, and dies. */
 static void case_half(struct state *s)
 {
@@ -654,6 +671,7 @@ static const struct {
 	{ "keep", case_keep },
 	{ "unused", case_unused },
 	{ "memory", case_memory },
+	{ "unwelcome", case_unwelcome },
 	{ "half", case_half },
 	{ "no-device", case_no_device },
 	{ "stranger", case_stranger },
