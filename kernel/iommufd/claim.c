@@ -69,16 +69,18 @@ static int insert_claim(struct iova_space *space, unsigned long first,
 
 /**
  * iova_space_claim - reserve IOVAs for mappings at fixed places
- * @request: as in iova_space_choose(); ns is filled in too
+ * @request: as in iova_space_choose()
  * @iova: where, if @fixed; else set when 0 is returned
  * @fixed: there and nowhere else
+ * @ns: how long it took to find room
  *
  * Policies are told.
  *
  * Context: sleeps.
  * Return: 0, or an errno of iova_space_place().
  */
-int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed)
+int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed,
+		     u64 *ns)
 {
 	struct iova_space *space = request->space;
 	void *claim = claim_entry(&request->req);
@@ -88,10 +90,9 @@ int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed)
 	int rc;
 
 	guard(mutex)(&space->lock);
-	request->claim = true;
 	start = ktime_get_ns();
 	rc = iova_space_choose(request, iova, fixed);
-	request->ns = ktime_get_ns() - start;
+	*ns = ktime_get_ns() - start;
 	if (rc)
 		return rc;
 	last = *iova + request->req.length - 1;
@@ -139,8 +140,6 @@ unsigned long iova_space_unclaim(struct iova_space *space,
 	void *entry;
 
 	lockdep_assert_held(&space->lock);
-	if (mtree_empty(&space->claims))
-		return 0;
 	mas_for_each(&mas, entry, last) {
 		if (!iova_is_claim(entry))
 			continue;

@@ -281,7 +281,7 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, unsigned long *unmapped);
 int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
-		  bool fixed, u64 *iova);
+		  bool fixed, u64 *iova, u64 *ns);
 unsigned long iommufd_unclaim(struct iommufd_ioas *ioas, unsigned long iova,
 			      unsigned long last);
 int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);

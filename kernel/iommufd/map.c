@@ -199,8 +199,8 @@ static u64 current_cgroup_id(void)
 	return cgroup_id(task_dfl_cgroup(current));
 }
 
-/* Say on whose behalf a request is. */
-static void sign_request(struct iova_request *request,
+/* Say on whose behalf a request is. Inlined, as every map does so. */
+static __always_inline void sign_request(struct iova_request *request,
 			 struct iommufd_ioas *ioas)
 {
 	request->space = &ioas->space;
@@ -256,18 +256,19 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
  * @request: length, addr, hint, prot and backing of its req are set, and no more
  * @fixed: *@iova says where
  * @iova: where it is
+ * @ns: how long it took to find that
  *
  * Context: sleeps.
  * Return: 0; -EBUSY the IOAS is frozen; or an errno of iova_space_claim().
  */
 int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
-		  bool fixed, u64 *iova)
+		  bool fixed, u64 *iova, u64 *ns)
 {
 	sign_request(request, ioas);
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
 		return -EBUSY;
-	return iova_space_claim(request, iova, fixed);
+	return iova_space_claim(request, iova, fixed, ns);
 }
 
 /**
@@ -297,12 +298,11 @@ static void spare_victims(struct list_head *victims)
 
 /*
  * Pick all areas in [iova, last]. -ENOENT if one of them is only partly in
- * it; -EAGAIN if accesses hold pages of one, which *held is set to. If there is
- * none, claims there are given up, in the same breath: *unclaimed bytes.
+ * it; -EAGAIN if accesses hold pages of one, which *held is set to.
  */
 static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, struct list_head *victims,
-			struct iova_window *held, unsigned long *unclaimed)
+			struct iova_window *held)
 {
 	struct iommufd_area *area;
 	MA_STATE(mas, &ioas->space.areas, iova, iova);
@@ -324,9 +324,6 @@ static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 		area->state = AREA_BUSY;
 		list_add_tail(&area->unmap_item, victims);
 	}
-	if (list_empty(victims))
-		*unclaimed = iova_space_unclaim(&ioas->space, &ioas->iox, iova,
-						last);
 	return 0;
 }
 
@@ -362,6 +359,18 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 	return bytes;
 }
 
+/*
+ * Claims go where no area was unmapped, and with all there is. An area that has
+ * come in between is as good as one whose map has not returned yet.
+ */
+static void unmap_claims(struct iommufd_ioas *ioas, unsigned long iova,
+			 unsigned long last, unsigned long *unmapped)
+{
+	if (*unmapped && (iova || last != ULONG_MAX))
+		return;
+	*unmapped = size_add(*unmapped, iommufd_unclaim(ioas, iova, last));
+}
+
 /**
  * iommufd_unmap_range - unmap all areas inside of a range
  * @ioas: where
@@ -380,26 +389,21 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, unsigned long *unmapped)
 {
-	bool all = !iova && last == ULONG_MAX;
 	unsigned int tries;
 	int rc;
 
 	for (tries = 0; tries < UNMAP_TRIES; tries++) {
-		unsigned long unclaimed = 0;
 		struct iova_window held;
 		LIST_HEAD(victims);
 
 		scoped_guard(rwsem_read, &ioas->domains_rwsem) {
 			if (ioas->frozen)
 				return -EBUSY;
-			rc = pick_victims(ioas, iova, last, &victims, &held,
-					  &unclaimed);
+			rc = pick_victims(ioas, iova, last, &victims, &held);
 			if (!rc) {
 				*unmapped = unmap_victims(ioas, &victims);
-				if (all)
-					unclaimed += iommufd_unclaim(ioas, 0,
-								     ULONG_MAX);
-				*unmapped = size_add(*unmapped, unclaimed);
+				if (unlikely(iova_space_has_claims(&ioas->space)))
+					unmap_claims(ioas, iova, last, unmapped);
 				return 0;
 			}
 		}

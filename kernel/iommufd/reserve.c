@@ -41,6 +41,7 @@ int iommufd_ioas_reserve(struct iommufd_ucmd *ucmd)
 			 .backing = IOX_BACKING_NONE },
 	};
 	struct iommufd_ioas *ioas;
+	u64 ns;
 	int rc;
 
 	if (cmd->flags & ~(IOX_IOAS_MAP_RESERVE | IOMMU_IOAS_MAP_FIXED_IOVA |
@@ -53,7 +54,8 @@ int iommufd_ioas_reserve(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	rc = iommufd_claim(ioas, &request,
-			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA, &cmd->iova);
+			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA, &cmd->iova,
+			   &ns);
 	if (!rc) {
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 		if (rc)
@@ -97,10 +99,10 @@ int iommufd_ioas_try_map(struct iommufd_ucmd *ucmd)
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
 	rc = iommufd_claim(ioas, &request,
-			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA, &cmd->iova);
+			   cmd->flags & IOMMU_IOAS_MAP_FIXED_IOVA, &cmd->iova,
+			   &cmd->out_ns);
 	if (!rc) {
 		cmd->out_answer = request.req.answer;
-		cmd->out_ns = request.ns;
 		rc = iommufd_ucmd_respond(ucmd, sizeof(*cmd));
 		if (rc)
 			take_back(ioas, cmd->iova, cmd->length);

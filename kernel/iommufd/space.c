@@ -306,7 +306,7 @@ static bool take_hint(struct iox_iova_req *req, u64 *iova)
 	return true;
 }
 
-static int select_iova(struct iova_request *request, u64 *iova)
+static __always_inline int select_iova(struct iova_request *request, u64 *iova)
 {
 	struct iox_iova_req *req = &request->req;
 	int rc = iox_iova_select(request->ioas, req, iova);
@@ -318,26 +318,37 @@ static int select_iova(struct iova_request *request, u64 *iova)
 	return rc;
 }
 
-/* Mappings may lie over claims, claims may not. */
-static int check_fixed(const struct iova_request *request, unsigned long iova)
+/* Every map goes through it: as if it were written out in both its callers. */
+static __always_inline int choose_iova(struct iova_request *request, u64 *iova,
+				       bool fixed, bool over_claims)
 {
 	struct iova_space *space = request->space;
+	struct iox_iova_req *req = &request->req;
 	unsigned long last;
 
-	if (iova & (space->align - 1))
+	if ((req->length | req->addr) & (space->align - 1))
 		return -EINVAL;
-	if (check_add_overflow(iova, request->req.length - 1, &last))
+	if (!fixed) {
+		/* The offset within a page is kept, whatever the alignment. */
+		req->align = max(space->align, PAGE_SIZE);
+		req->nr_areas = space->nr_areas;
+		req->ops = &space_ops;
+		return select_iova(request, iova);
+	}
+	if (*iova & (space->align - 1))
+		return -EINVAL;
+	if (check_add_overflow(*iova, req->length - 1, &last))
 		return -EOVERFLOW;
-	if (!in_windows(space->windows, space->nr_windows, iova, last))
+	if (!in_windows(space->windows, space->nr_windows, *iova, last))
 		return -EINVAL;
-	if (request->claim ? iova_space_is_taken(space, iova, last) :
-			     !!iova_space_next(space, iova, last))
+	if (over_claims ? !!iova_space_next(space, *iova, last) :
+			  iova_space_is_taken(space, *iova, last))
 		return -EEXIST;
 	return 0;
 }
 
 /**
- * iova_space_choose - find room
+ * iova_space_choose - find room that nobody has, for a claim
  * @request: what is wanted; @request->req.length is checked, the fields that
  *	the space knows itself are filled in here
  * @iova: where, if @fixed; else set when 0 is returned
@@ -348,21 +359,9 @@ static int check_fixed(const struct iova_request *request, unsigned long iova)
  */
 int iova_space_choose(struct iova_request *request, u64 *iova, bool fixed)
 {
-	struct iova_space *space = request->space;
-	struct iox_iova_req *req = &request->req;
-
-	lockdep_assert_held(&space->lock);
-	if ((req->length | req->addr) & (space->align - 1))
-		return -EINVAL;
-	if (fixed)
-		return check_fixed(request, *iova);
-
-	/* The offset within a page is kept, whatever the alignment. */
-	req->align = max(space->align, PAGE_SIZE);
-	req->nr_areas = space->nr_areas;
-	req->ops = &space_ops;
-	req->answer = IOX_TRY_BUILT_IN;
-	return select_iova(request, iova);
+	lockdep_assert_held(&request->space->lock);
+	request->req.answer = fixed ? IOX_TRY_FIXED : IOX_TRY_BUILT_IN;
+	return choose_iova(request, iova, fixed, false);
 }
 
 static int insert_area(struct iova_space *space, struct iommufd_area *area)
@@ -376,7 +375,7 @@ static int insert_area(struct iova_space *space, struct iommufd_area *area)
 }
 
 /**
- * iova_space_place - take room for an area
+ * iova_space_place - take room for an area, over claims too if it is fixed
  * @request: as in iova_space_choose()
  * @area: gets its iova and last, and is AREA_BUSY until set live or erased.
  *	With @fixed, area->iova says where.
@@ -395,7 +394,7 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 	int rc;
 
 	guard(mutex)(&space->lock);
-	rc = iova_space_choose(request, &iova, fixed);
+	rc = choose_iova(request, &iova, fixed, true);
 	if (rc)
 		return rc;
 	area->iova = iova;
@@ -418,7 +417,7 @@ void iova_space_erase(struct iova_space *space, struct iommufd_area *area)
 	lockdep_assert_held(&space->lock);
 	WARN_ON(mas_erase(&mas) != area);
 	space->nr_areas--;
-	if (unlikely(!mtree_empty(&space->claims)))
+	if (unlikely(iova_space_has_claims(space)))
 		iova_space_uncover(space, area->iova, area->last);
 }
 

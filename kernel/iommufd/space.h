@@ -125,22 +125,24 @@ struct iova_space {
  * @ioas: its address space, as policies know it
  * @found: the last answer to a search, so that using it needs no second look;
  *	0 for none
- * @claim: a claim is wanted, which may not lie over another one
- * @ns: how long it took to find room for a claim
  */
 struct iova_request {
 	struct iox_iova_req req;
 	struct iova_space *space;
 	struct iox_ioas *ioas;
 	unsigned long found;
-	bool claim;
-	u64 ns;
 };
 
 /* Is this entry of space->areas a claim, which is nobody's memory? */
 static inline bool iova_is_claim(const void *entry)
 {
 	return xa_is_value(entry);
+}
+
+/* Is anything claimed, or has it been a moment ago? Needs no lock. */
+static inline bool iova_space_has_claims(const struct iova_space *space)
+{
+	return !mtree_empty(&space->claims);
 }
 
 /* All areas from where @mas is up to @last; claims are passed over. */
@@ -175,7 +177,8 @@ bool iova_requirement_is_met(const struct iova_requirement *required,
 			     unsigned int nr);
 
 /* claim.c */
-int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed);
+int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed,
+		     u64 *ns);
 unsigned long iova_space_unclaim(struct iova_space *space,
 				 struct iox_ioas *ioas, unsigned long first,
 				 unsigned long last);
