@@ -4,6 +4,7 @@
  * says so, nothing has changed, and made once more it succeeds. What cannot fail
  * must not. The table is FIXTURE_VARIANT_ADD, one entry a case.
  */
+#include <linux/iox.h>
 #include <sys/wait.h>
 
 #include "fail_nth.h"
@@ -268,6 +269,111 @@ static int unmap_all_check(struct world *w)
 
 CASE(ioas_unmap_all, .prepare = map_more, .call = unmap_all_call,
      .check = unmap_all_check, .done_before_answer = true);
+
+/* --- IOVAs without memory ---------------------------------------------------------- */
+
+static int is_reserved(struct world *w, __u64 iova, bool reserved)
+{
+	int err = ioas_reserve_fixed(w->fd, w->ioas, PAGE, iova);
+
+	if (!err)
+		err = ioas_unmap(w->fd, w->ioas, iova, PAGE);
+	return err == (reserved ? -EEXIST : 0) ? 0 : -EIO;
+}
+
+static int keep_call(struct world *w)
+{
+	w->iova = WORLD_TO;
+	return ioas_reserve(w->fd, w->ioas, 0, 4 * PAGE, &w->iova);
+}
+
+static int keep_check(struct world *w)
+{
+	return w->iova == WORLD_TO ? is_reserved(w, WORLD_TO, true) : -EIO;
+}
+
+CASE(ioas_reserve, .call = keep_call, .check = keep_check);
+
+static int try_call(struct world *w)
+{
+	struct iox_ioas_try_map cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = w->ioas,
+		.flags = MAP_RW,
+		.length = 4 * PAGE,
+		.iova = WORLD_TO,
+	};
+	int err = xioctl(w->fd, IOX_IOAS_TRY_MAP, &cmd);
+
+	w->iova = cmd.iova;
+	return err;
+}
+
+CASE(ioas_try_map, .call = try_call, .check = keep_check);
+
+/* Two, with a page between them. */
+static int keep_some(struct world *w)
+{
+	return ioas_reserve_fixed(w->fd, w->ioas, 4 * PAGE, WORLD_TO) ?:
+	       ioas_reserve_fixed(w->fd, w->ioas, 4 * PAGE,
+				  WORLD_TO + 5 * PAGE);
+}
+
+static int map_over_call(struct world *w)
+{
+	return ioas_map_fixed(w->fd, w->ioas, w->buffer + WORLD_FREE, 7 * PAGE,
+			      WORLD_TO + PAGE);
+}
+
+static int map_over_check(struct world *w)
+{
+	return mock_check_map(w->fd, w->mock.hwpt, WORLD_TO + PAGE,
+			      w->buffer + WORLD_FREE, 7 * PAGE) ?:
+	       is_reserved(w, WORLD_TO, true) ?:
+	       is_reserved(w, WORLD_TO + 8 * PAGE, true);
+}
+
+CASE(ioas_map_over_reservations, .prepare = keep_some, .call = map_over_call,
+     .check = map_over_check);
+
+static int keep_and_map(struct world *w)
+{
+	return keep_some(w) ?: map_over_call(w);
+}
+
+static int unmap_over_call(struct world *w)
+{
+	return ioas_unmap(w->fd, w->ioas, WORLD_TO + PAGE, 7 * PAGE);
+}
+
+static int unmap_over_check(struct world *w)
+{
+	int err = 0;
+
+	for (int i = 0; i < 10 && !err; i++)
+		err = is_reserved(w, WORLD_TO + i * PAGE, i != 4 && i != 9);
+	return err;
+}
+
+CASE(ioas_unmap_over_reservations, .prepare = keep_and_map,
+     .call = unmap_over_call, .check = unmap_over_check,
+     .done_before_answer = true);
+
+static int cut_call(struct world *w)
+{
+	return ioas_unmap(w->fd, w->ioas, WORLD_TO + PAGE, 2 * PAGE);
+}
+
+static int cut_check(struct world *w)
+{
+	return is_reserved(w, WORLD_TO, true) ?:
+	       is_reserved(w, WORLD_TO + PAGE, false) ?:
+	       is_reserved(w, WORLD_TO + 2 * PAGE, false) ?:
+	       is_reserved(w, WORLD_TO + 3 * PAGE, true);
+}
+
+CASE(ioas_cut_reservation, .prepare = keep_some, .call = cut_call,
+     .check = cut_check, .done_before_answer = true);
 
 /* --- options, and who pays -------------------------------------------------------- */
 

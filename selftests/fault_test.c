@@ -113,6 +113,24 @@ TEST_F(faults, read_after_unmap)
 	ASSERT_NE(0, memcmp(out, self->buffer, PROBE));
 }
 
+/* No memory of any kind, before and after there was some on top. */
+TEST_F(faults, reserved_iova)
+{
+	if (!iommufd_is_iox())
+		SKIP(return, "Linux's own iommufd reserves nothing");
+	must(ioas_reserve_fixed(self->fd, self->ioas, 4 * PAGE, AT));
+	ASSERT_TRUE(fault_reported(self->kmsg, &self->edu, false, AT + PAGE));
+
+	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE,
+			    AT + PAGE));
+	must(edu_load(&self->edu, AT + PAGE, 0, PROBE));
+	must(ioas_unmap(self->fd, self->ioas, AT + PAGE, PAGE));
+	ASSERT_TRUE(fault_reported(self->kmsg, &self->edu, true, AT + PAGE));
+	ASSERT_TRUE(buffer_holds(self->buffer, PAGE, 1));
+	must_fail(EEXIST, ioas_reserve_fixed(self->fd, self->ioas, PAGE,
+					     AT + PAGE));
+}
+
 TEST_F(faults, write_after_unmap)
 {
 	must(ioas_map_fixed(self->fd, self->ioas, self->buffer, PAGE, AT));

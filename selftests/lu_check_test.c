@@ -94,6 +94,25 @@ TEST_F(session, is_ready)
 	must(preserve_all(self));
 }
 
+/* Reservations are neither preserved nor in the way; they are frozen, too. */
+TEST_F(session, reservations_do_not_matter)
+{
+	struct report report;
+	__u64 hint = 0;
+
+	must(ioas_reserve_fixed(self->fd, self->ioas, 4 * PAGE, FAR));
+	must(ask(self, &report));
+	EXPECT_EQ(3, report.nr);
+	EXPECT_EQ(0, verdict(&report));
+	must(preserve_all(self));
+	must_fail(EBUSY, ioas_reserve(self->fd, self->ioas, 0, PAGE, &hint));
+	must_fail(EBUSY, ioas_unmap(self->fd, self->ioas, FAR, PAGE));
+	EXPECT_TRUE(device_works(self));
+	must(give_up(self));
+	must_fail(EEXIST, ioas_reserve_fixed(self->fd, self->ioas, PAGE, FAR));
+	must(ioas_unmap(self->fd, self->ioas, FAR, 4 * PAGE));
+}
+
 TEST_F(session, alike_areas_are_one_finding)
 {
 	const struct iox_lu_finding *f;

@@ -166,6 +166,44 @@ TEST_F(promise, sees_what_is_mapped_out_of_reach)
 	must_fail(EADDRINUSE, attach(self));
 }
 
+TEST_F(promise, sees_what_is_reserved)
+{
+	__u64 at = MSI_START + PAGE;
+	struct answer said;
+
+	must(ioas_reserve_fixed(self->fd, self->ioas, PAGE, at));
+	must(test_attach(self, &said));
+	EXPECT_EQ(IOX_ATTACH_RESERVED, said.cmd.out_reason);
+	EXPECT_EQ(MSI_START, said.cmd.out_start);
+	EXPECT_EQ(MSI_LAST, said.cmd.out_last);
+	must_fail(EADDRINUSE, attach(self));
+	must(ioas_map_fixed(self->fd, self->ioas, self->page, PAGE, at));
+	must(test_attach(self, &said));
+	EXPECT_EQ(IOX_ATTACH_MAPPED, said.cmd.out_reason);
+	must(ioas_unmap(self->fd, self->ioas, at, PAGE));
+	must(test_attach(self, &said));
+	EXPECT_EQ(IOX_ATTACH_RESERVED, said.cmd.out_reason);
+	must_fail(EADDRINUSE, attach(self));
+	must(ioas_unmap(self->fd, self->ioas, at, PAGE));
+	must(test_attach(self, &said));
+	EXPECT_EQ(IOX_ATTACH_OK, said.cmd.out_reason);
+	must(attach(self));
+	/* Now it is no place for a reservation either. */
+	must_fail(EINVAL,
+		  ioas_reserve_fixed(self->fd, self->ioas, PAGE, at));
+}
+
+/* Nothing translates what is reserved, so it may be as odd as it likes. */
+TEST_F(promise, reservations_need_not_be_aligned)
+{
+	struct answer said;
+
+	must(ioas_reserve_fixed(self->fd, self->ioas, 100, 0x10000123));
+	must(test_attach(self, &said));
+	EXPECT_EQ(IOX_ATTACH_OK, said.cmd.out_reason);
+	must(attach(self));
+}
+
 TEST_F(promise, sees_what_is_allowed)
 {
 	struct iommu_iova_range range = { MSI_LAST, MSI_LAST + PAGE };

@@ -165,6 +165,36 @@ TEST_F(type1, iommufd_calls_on_the_same_space)
 	must_fail(ENODEV, type1_map(self->fd, self->buffer, PAGE, AT));
 }
 
+/* What iommufd has reserved comes back when type 1 unmaps, cut or not. */
+TEST_F(type1, maps_over_reservations)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.op = IOMMU_VFIO_IOAS_GET,
+	};
+	__u64 size = PAGE;
+
+	if (!iommufd_is_iox())
+		SKIP(return, "Linux's own iommufd reserves nothing");
+	must(xioctl(self->fd, IOMMU_VFIO_IOAS, &cmd));
+	must(ioas_reserve_fixed(self->fd, cmd.ioas_id, SIZE, AT));
+	must(type1_map(self->fd, self->buffer, 4 * PAGE, AT + PAGE));
+	EXPECT_TRUE(copies(&self->edu, self->buffer, AT + PAGE, 1, 0, PAGE));
+	if (is_v1()) {
+		must_unmap(AT + 2 * PAGE, PAGE);
+		must_fail(EEXIST, ioas_reserve_fixed(self->fd, cmd.ioas_id,
+						     PAGE, AT + 2 * PAGE));
+		must(type1_map(self->fd, self->buffer, PAGE, AT + 2 * PAGE));
+	}
+	must_unmap(AT + PAGE, 4 * PAGE);
+	must_fail(EEXIST, ioas_reserve_fixed(self->fd, cmd.ioas_id, PAGE,
+					     AT + 4 * PAGE));
+	must(type1_unmap(self->fd, AT, &size));
+	EXPECT_EQ(PAGE, size);
+	must(type1_map(self->fd, self->buffer, PAGE, AT + PAGE));
+	must_unmap_all(SIZE);
+}
+
 /* iommufd's own unmap never cuts a mapping, whatever the version. */
 TEST_F(type1, iommufd_unmap_of_a_part)
 {

@@ -11,6 +11,7 @@
  * released before the IOTLB has forgotten it.
  */
 #include <linux/cgroup.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -198,6 +199,18 @@ static u64 current_cgroup_id(void)
 	return cgroup_id(task_dfl_cgroup(current));
 }
 
+/* Say on whose behalf a request is. Inlined, as every map does so. */
+static __always_inline void sign_request(struct iova_request *request,
+			 struct iommufd_ioas *ioas)
+{
+	request->space = &ioas->space;
+	request->ioas = &ioas->iox;
+	request->req.space_id = ioas->iox.space_id;
+	request->req.ctx_id = ioas->ictx->id;
+	request->req.ioas_id = ioas->obj.id;
+	request->req.cgroup_id = current_cgroup_id();
+}
+
 /**
  * iommufd_map_area - map memory into an IOAS
  * @ioas: where
@@ -214,17 +227,11 @@ static u64 current_cgroup_id(void)
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		     const struct iox_iova_req *what, bool fixed, u64 *iova)
 {
-	struct iova_request request = { .req = *what,
-					.space = &ioas->space,
-					.ioas = &ioas->iox };
+	struct iova_request request = { .req = *what };
 	int rc;
 
-	request.req.space_id = ioas->iox.space_id;
-	request.req.ctx_id = ioas->ictx->id;
-	request.req.ioas_id = ioas->obj.id;
-	request.req.cgroup_id = current_cgroup_id();
+	sign_request(&request, ioas);
 	request.req.prot = area_prot(area);
-
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
 		return -EBUSY;
@@ -243,6 +250,42 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	return 0;
 }
 
+/**
+ * iommufd_claim - keep IOVAs for mappings at fixed places
+ * @ioas: where
+ * @request: length, addr, hint, prot and backing of its req are set, and no more
+ * @fixed: *@iova says where
+ * @iova: where it is
+ * @ns: how long it took to find that
+ *
+ * Context: sleeps.
+ * Return: 0; -EBUSY the IOAS is frozen; or an errno of iova_space_claim().
+ */
+int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
+		  bool fixed, u64 *iova, u64 *ns)
+{
+	sign_request(request, ioas);
+	guard(rwsem_read)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
+	return iova_space_claim(request, iova, fixed, ns);
+}
+
+/**
+ * iommufd_unclaim - give up claims in a range, as far as nothing lies over them
+ * @ioas: where
+ * @iova: first IOVA
+ * @last: last IOVA, included
+ *
+ * Return: how many bytes that were.
+ */
+unsigned long iommufd_unclaim(struct iommufd_ioas *ioas, unsigned long iova,
+			      unsigned long last)
+{
+	guard(mutex)(&ioas->space.lock);
+	return iova_space_unclaim(&ioas->space, &ioas->iox, iova, last);
+}
+
 /* Undo pick_victims() */
 static void spare_victims(struct list_head *victims)
 {
@@ -254,7 +297,7 @@ static void spare_victims(struct list_head *victims)
 }
 
 /*
- * Claim all areas in [iova, last]. -ENOENT if one of them is only partly in
+ * Pick all areas in [iova, last]. -ENOENT if one of them is only partly in
  * it; -EAGAIN if accesses hold pages of one, which *held is set to.
  */
 static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
@@ -265,7 +308,7 @@ static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 	MA_STATE(mas, &ioas->space.areas, iova, iova);
 
 	guard(mutex)(&ioas->space.lock);
-	mas_for_each(&mas, area, last) {
+	iova_space_for_each_area(&mas, area, last) {
 		cond_resched();
 		if (!iommufd_area_is_live(area))
 			continue;
@@ -316,14 +359,28 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 	return bytes;
 }
 
+/*
+ * Claims go where no area was unmapped, and with all there is. An area that has
+ * come in between is as good as one whose map has not returned yet.
+ */
+static void unmap_claims(struct iommufd_ioas *ioas, unsigned long iova,
+			 unsigned long last, unsigned long *unmapped)
+{
+	if (*unmapped && (iova || last != ULONG_MAX))
+		return;
+	*unmapped = size_add(*unmapped, iommufd_unclaim(ioas, iova, last));
+}
+
 /**
  * iommufd_unmap_range - unmap all areas inside of a range
  * @ioas: where
  * @iova: first IOVA
  * @last: last IOVA, included
- * @unmapped: bytes that were mapped and no longer are
+ * @unmapped: bytes that were mapped, or claimed, and no longer are
  *
  * All or nothing. Areas whose map or unmap has not returned yet do not count.
+ * Claims in the range go if no area does; if the range is all there is, they do
+ * anyway.
  *
  * Context: sleeps; tells accesses that pinned something to let go.
  * Return: 0, also when there was nothing; -ENOENT an area is only partly in
@@ -345,6 +402,8 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			rc = pick_victims(ioas, iova, last, &victims, &held);
 			if (!rc) {
 				*unmapped = unmap_victims(ioas, &victims);
+				if (unlikely(iova_space_has_claims(&ioas->space)))
+					unmap_claims(ioas, iova, last, unmapped);
 				return 0;
 			}
 		}

@@ -93,6 +93,12 @@ void rig_device_name(int i, char *name);
 int rig_map(struct rig *rig, int i, const struct memory *memory, size_t length,
 	    __u64 iova);
 
+/* --- IOVA policies ----------------------------------------------------------- */
+
+/* Puts a policy in force that calls one kfunc; false if there are none here. */
+bool policy_start(void);
+void policy_stop(void);
+
 /* --- cases, one file a subject ---------------------------------------------- */
 
 void bench_map(const struct bench *bench);

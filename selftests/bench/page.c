@@ -87,6 +87,17 @@ static void measure_one(const char *name, bool automatic,
 	buffer_free(kind, w.page, length);
 }
 
+/* At an automatic IOVA that a policy chooses */
+static void measure_policy(const char *name, unsigned int batches)
+{
+	if (!policy_start()) {
+		report_missing(name, -EOPNOTSUPP);
+		return;
+	}
+	measure_one(name, true, BUFFER_SMALL, PAGE, batches);
+	policy_stop();
+}
+
 /* Clock per map+unmap, all threads together */
 static void measure_threads(const char *name, int threads, bool shared,
 			    unsigned int rounds)
@@ -129,6 +140,8 @@ void bench_page(const struct bench *bench)
 	if (wanted(bench, "page/automatic/1"))
 		measure_one("page/automatic/1", true, BUFFER_SMALL, PAGE,
 			    batches);
+	if (wanted(bench, "page/policy/1"))
+		measure_policy("page/policy/1", batches);
 	if (wanted(bench, "page/huge/1"))
 		measure_one("page/huge/1", false, BUFFER_THP, HUGE_PAGE,
 			    batches);
