@@ -13,6 +13,7 @@
 /*
  * A table whose entries can lead to other tables: those of level 2 (an entry is 2 MiB) in one tree,
  * those of level 3 (an entry is 1 GiB) in the other. Tables of level 1 have no more than their bit.
+ * Of three levels, the third is the root, which is always there and not counted.
  */
 struct table {
 	__u64 index;			/* which IOVAs: shifted by 30 or 39 */
@@ -40,6 +41,11 @@ static struct table *find(void *const *level, __u64 index)
 	return found ? *found : NULL;
 }
 
+static bool is_root(const struct pt_model *m, void *const *level)
+{
+	return m->three && level == &m->level3;
+}
+
 static struct table *find_or_add(struct pt_model *m, void **level, __u64 index)
 {
 	struct table *t = find(level, index);
@@ -54,7 +60,7 @@ static struct table *find_or_add(struct pt_model *m, void **level, __u64 index)
 		free(t);
 		return NULL;
 	}
-	m->tables++;
+	m->tables += !is_root(m, level);
 	return t;
 }
 
@@ -232,12 +238,13 @@ bool pt_model_map(struct pt_model *m, const struct pt_area *a)
 void pt_model_unmap(struct pt_model *m, const struct pt_area *a)
 {
 	walk(m, a, unmap_piece);
-	drop_level3(m, a->iova, a->iova + a->length - 1);
+	if (!m->three)
+		drop_level3(m, a->iova, a->iova + a->length - 1);
 }
 
 void pt_model_free(struct pt_model *m)
 {
 	tdestroy(m->level2, free);
 	tdestroy(m->level3, free);
-	*m = (struct pt_model){};
+	*m = (struct pt_model){ .three = m->three };
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which tables and leaves an I/O page table of four levels would have, with leaves of 4 KiB, 2 MiB
+ * Which tables and leaves an I/O page table of three or four levels would have, with leaves of 4 KiB, 2 MiB
  * and 1 GiB, as x86's: counted from what is mapped, without a device.
  *
  * As in the kernel, a table that has become empty stays until what is unmapped covers all that it
@@ -25,8 +25,12 @@ struct pt_area {
 	__u32 run;	/* log2 of the aligned pieces in which the memory is contiguous */
 };
 
-/* All zero is a table that maps nothing. */
+/* Address bits of an IOMMU for which three levels are enough. */
+#define PT_BITS_OF_3_LEVELS 39
+
+/* All zero is a table of four levels that maps nothing. */
 struct pt_model {
+	bool three;			/* levels */
 	void *level2, *level3;		/* tables, see pt_model.c */
 	__u64 tables;			/* pages, without the root */
 	__u64 leaves[PT_NR_LEAVES];
