@@ -280,6 +280,10 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		     const struct iox_iova_req *what, bool fixed, u64 *iova);
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, unsigned long *unmapped);
+int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
+		  bool fixed, u64 *iova);
+unsigned long iommufd_unclaim(struct iommufd_ioas *ioas, unsigned long iova,
+			      unsigned long last);
 int iommufd_ioas_add_hwpt(struct iommufd_ioas *ioas, struct iommufd_hwpt *hwpt);
 void iommufd_ioas_remove_hwpt(struct iommufd_ioas *ioas,
 			      struct iommufd_hwpt *hwpt);
@@ -292,6 +296,10 @@ int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
 struct iommufd_area *iommufd_ioas_next_area(struct iommufd_ioas *ioas,
 					    struct iommufd_area *area);
 void iommufd_empty_restored(struct iommufd_hwpt *hwpt);
+
+/* reserve.c */
+int iommufd_ioas_reserve(struct iommufd_ucmd *ucmd);
+int iommufd_ioas_try_map(struct iommufd_ucmd *ucmd);
 
 /* option.c */
 int iommufd_option(struct iommufd_ucmd *ucmd);

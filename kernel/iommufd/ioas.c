@@ -6,6 +6,7 @@
 #include <linux/file.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <uapi/linux/iox.h>
 
 #include "core.h"
 
@@ -304,6 +305,8 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 
 	if (cmd->__reserved)
 		return -EOPNOTSUPP;
+	if (cmd->flags & IOX_IOAS_MAP_RESERVE)
+		return iommufd_ioas_reserve(ucmd);
 	rc = check_map(cmd->flags, cmd->user_va, cmd->length);
 	if (rc)
 		return rc;

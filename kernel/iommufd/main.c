@@ -103,6 +103,7 @@ union ucmd_buffer {
 	struct iommu_hwpt_lu_mark_preserve lu_mark;
 	struct iox_ioas_require ioas_require;
 	struct iox_ioas_test_attach ioas_test_attach;
+	struct iox_ioas_try_map ioas_try_map;
 	struct iox_lu_check lu_check;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
@@ -183,6 +184,8 @@ static const struct ioctl_entry ioctls[] = {
 	      base),
 	ENTRY(IOX_IOAS_TEST_ATTACH, iommufd_ioas_test_attach,
 	      struct iox_ioas_test_attach, out_last),
+	ENTRY(IOX_IOAS_TRY_MAP, iommufd_ioas_try_map, struct iox_ioas_try_map,
+	      out_ns),
 	ENTRY(IOX_LU_CHECK, iommufd_lu_check, struct iox_lu_check,
 	      findings_uptr),
 #ifdef CONFIG_IOMMUFD_TEST

@@ -11,6 +11,7 @@
  * released before the IOTLB has forgotten it.
  */
 #include <linux/cgroup.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -198,6 +199,18 @@ static u64 current_cgroup_id(void)
 	return cgroup_id(task_dfl_cgroup(current));
 }
 
+/* Say on whose behalf a request is. */
+static void sign_request(struct iova_request *request,
+			 struct iommufd_ioas *ioas)
+{
+	request->space = &ioas->space;
+	request->ioas = &ioas->iox;
+	request->req.space_id = ioas->iox.space_id;
+	request->req.ctx_id = ioas->ictx->id;
+	request->req.ioas_id = ioas->obj.id;
+	request->req.cgroup_id = current_cgroup_id();
+}
+
 /**
  * iommufd_map_area - map memory into an IOAS
  * @ioas: where
@@ -214,17 +227,11 @@ static u64 current_cgroup_id(void)
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		     const struct iox_iova_req *what, bool fixed, u64 *iova)
 {
-	struct iova_request request = { .req = *what,
-					.space = &ioas->space,
-					.ioas = &ioas->iox };
+	struct iova_request request = { .req = *what };
 	int rc;
 
-	request.req.space_id = ioas->iox.space_id;
-	request.req.ctx_id = ioas->ictx->id;
-	request.req.ioas_id = ioas->obj.id;
-	request.req.cgroup_id = current_cgroup_id();
+	sign_request(&request, ioas);
 	request.req.prot = area_prot(area);
-
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
 		return -EBUSY;
@@ -243,6 +250,41 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	return 0;
 }
 
+/**
+ * iommufd_claim - keep IOVAs for mappings at fixed places
+ * @ioas: where
+ * @request: length, addr, hint, prot and backing of its req are set, and no more
+ * @fixed: *@iova says where
+ * @iova: where it is
+ *
+ * Context: sleeps.
+ * Return: 0; -EBUSY the IOAS is frozen; or an errno of iova_space_claim().
+ */
+int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
+		  bool fixed, u64 *iova)
+{
+	sign_request(request, ioas);
+	guard(rwsem_read)(&ioas->domains_rwsem);
+	if (ioas->frozen)
+		return -EBUSY;
+	return iova_space_claim(request, iova, fixed);
+}
+
+/**
+ * iommufd_unclaim - give up claims in a range, as far as nothing lies over them
+ * @ioas: where
+ * @iova: first IOVA
+ * @last: last IOVA, included
+ *
+ * Return: how many bytes that were.
+ */
+unsigned long iommufd_unclaim(struct iommufd_ioas *ioas, unsigned long iova,
+			      unsigned long last)
+{
+	guard(mutex)(&ioas->space.lock);
+	return iova_space_unclaim(&ioas->space, &ioas->iox, iova, last);
+}
+
 /* Undo pick_victims() */
 static void spare_victims(struct list_head *victims)
 {
@@ -254,18 +296,19 @@ static void spare_victims(struct list_head *victims)
 }
 
 /*
- * Claim all areas in [iova, last]. -ENOENT if one of them is only partly in
- * it; -EAGAIN if accesses hold pages of one, which *held is set to.
+ * Pick all areas in [iova, last]. -ENOENT if one of them is only partly in
+ * it; -EAGAIN if accesses hold pages of one, which *held is set to. If there is
+ * none, claims there are given up, in the same breath: *unclaimed bytes.
  */
 static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, struct list_head *victims,
-			struct iova_window *held)
+			struct iova_window *held, unsigned long *unclaimed)
 {
 	struct iommufd_area *area;
 	MA_STATE(mas, &ioas->space.areas, iova, iova);
 
 	guard(mutex)(&ioas->space.lock);
-	mas_for_each(&mas, area, last) {
+	iova_space_for_each_area(&mas, area, last) {
 		cond_resched();
 		if (!iommufd_area_is_live(area))
 			continue;
@@ -281,6 +324,9 @@ static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 		area->state = AREA_BUSY;
 		list_add_tail(&area->unmap_item, victims);
 	}
+	if (list_empty(victims))
+		*unclaimed = iova_space_unclaim(&ioas->space, &ioas->iox, iova,
+						last);
 	return 0;
 }
 
@@ -321,9 +367,11 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
  * @ioas: where
  * @iova: first IOVA
  * @last: last IOVA, included
- * @unmapped: bytes that were mapped and no longer are
+ * @unmapped: bytes that were mapped, or claimed, and no longer are
  *
  * All or nothing. Areas whose map or unmap has not returned yet do not count.
+ * Claims in the range go if no area does; if the range is all there is, they do
+ * anyway.
  *
  * Context: sleeps; tells accesses that pinned something to let go.
  * Return: 0, also when there was nothing; -ENOENT an area is only partly in
@@ -332,19 +380,26 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			unsigned long last, unsigned long *unmapped)
 {
+	bool all = !iova && last == ULONG_MAX;
 	unsigned int tries;
 	int rc;
 
 	for (tries = 0; tries < UNMAP_TRIES; tries++) {
+		unsigned long unclaimed = 0;
 		struct iova_window held;
 		LIST_HEAD(victims);
 
 		scoped_guard(rwsem_read, &ioas->domains_rwsem) {
 			if (ioas->frozen)
 				return -EBUSY;
-			rc = pick_victims(ioas, iova, last, &victims, &held);
+			rc = pick_victims(ioas, iova, last, &victims, &held,
+					  &unclaimed);
 			if (!rc) {
 				*unmapped = unmap_victims(ioas, &victims);
+				if (all)
+					unclaimed += iommufd_unclaim(ioas, 0,
+								     ULONG_MAX);
+				*unmapped = size_add(*unmapped, unclaimed);
 				return 0;
 			}
 		}

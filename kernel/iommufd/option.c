@@ -81,7 +81,7 @@ static int handover_add(struct xarray *handover, struct iommufd_ioas *ioas)
 	int rc;
 
 	guard(mutex)(&ioas->space.lock);
-	mas_for_each(&mas, area, ULONG_MAX) {
+	iova_space_for_each_area(&mas, area, ULONG_MAX) {
 		unsigned long key = (unsigned long)area->pages / sizeof(long);
 
 		if (area->pages->backing != IOX_BACKING_FILE)

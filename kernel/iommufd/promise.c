@@ -11,6 +11,26 @@
 
 #include "core.h"
 
+/**
+ * struct iova_trial - what would be if some ranges could not be used
+ * @ranges: these ranges, in any order
+ * @nr_ranges: how many
+ * @align: what mappings would have to be aligned to, a power of two in bytes
+ * @windows: out: the windows then, to be given to kfree()
+ * @nr_windows: out: how many
+ * @reason: out: enum iox_attach_reason
+ * @conflict: out: the range, or the area, that is in the way; with a @reason
+ */
+struct iova_trial {
+	const struct iova_window *ranges;
+	unsigned int nr_ranges;
+	unsigned long align;
+	struct iova_window *windows;
+	unsigned int nr_windows;
+	u32 reason;
+	struct iova_window conflict;
+};
+
 static int check_requirement(const struct iox_ioas_require *cmd)
 {
 	u64 align = cmd->align ?: 1, last;
@@ -50,6 +70,109 @@ int iommufd_ioas_require(struct iommufd_ucmd *ucmd)
 	return rc;
 }
 
+static bool in_the_way(struct iova_space *space, struct iova_trial *trial,
+		       const struct iova_window *range)
+{
+	if (iova_space_next(space, range->start, range->last))
+		trial->reason = IOX_ATTACH_MAPPED;
+	else if (iova_space_is_taken(space, range->start, range->last))
+		trial->reason = IOX_ATTACH_RESERVED;
+	else if (iova_space_is_allowed(space, range->start, range->last))
+		trial->reason = IOX_ATTACH_ALLOWED;
+	else
+		return false;
+	trial->conflict = *range;
+	return true;
+}
+
+static bool is_misaligned(struct iova_space *space, struct iova_trial *trial)
+{
+	struct iommufd_area *area;
+	MA_STATE(mas, &space->areas, 0, 0);
+
+	if (trial->align <= space->align)
+		return false;
+	iova_space_for_each_area(&mas, area, ULONG_MAX) {
+		if (!((area->iova | (area->last + 1) | area->start) &
+		      (trial->align - 1)))
+			continue;
+		trial->reason = IOX_ATTACH_MISALIGNED;
+		trial->conflict = (struct iova_window){ area->iova, area->last };
+		return true;
+	}
+	return false;
+}
+
+/* Take @range out of the middle of the window that it is in, if it is. */
+static bool split_window(struct iova_trial *trial,
+			 const struct iova_window *range)
+{
+	struct iova_window *w;
+	unsigned int i;
+
+	for (i = 0; i < trial->nr_windows; i++) {
+		w = &trial->windows[i];
+		if (w->start >= range->start || w->last <= range->last)
+			continue;
+		memmove(w + 1, w, (trial->nr_windows - i) * sizeof(*w));
+		w[0].last = range->start - 1;
+		w[1].start = range->last + 1;
+		trial->nr_windows++;
+		return true;
+	}
+	return false;
+}
+
+/* Take @range out of the windows of a trial, whose array has room for one more. */
+static void cut_windows(struct iova_trial *trial,
+			const struct iova_window *range)
+{
+	unsigned int i, kept = 0;
+
+	if (split_window(trial, range))
+		return;
+	for (i = 0; i < trial->nr_windows; i++) {
+		struct iova_window w = trial->windows[i];
+
+		if (w.start < range->start)
+			w.last = min(w.last, range->start - 1);
+		else if (w.last > range->last)
+			w.start = max(w.start, range->last + 1);
+		else
+			continue;
+		trial->windows[kept++] = w;
+	}
+	trial->nr_windows = kept;
+}
+
+/* 0, whether they could be done without or not, see trial->reason; or -ENOMEM */
+static int try_ranges(struct iova_space *space, struct iova_trial *trial)
+{
+	unsigned int i;
+
+	guard(mutex)(&space->lock);
+	trial->windows = kmalloc_array(space->nr_windows + trial->nr_ranges,
+				       sizeof(*trial->windows),
+				       GFP_KERNEL_ACCOUNT);
+	if (!trial->windows)
+		return -ENOMEM;
+	trial->nr_windows = space->nr_windows;
+	memcpy(trial->windows, space->windows,
+	       space->nr_windows * sizeof(*trial->windows));
+	for (i = 0; i < trial->nr_ranges; i++)
+		cut_windows(trial, &trial->ranges[i]);
+
+	for (i = 0; i < trial->nr_ranges; i++)
+		if (in_the_way(space, trial, &trial->ranges[i]))
+			return 0;
+	if (is_misaligned(space, trial))
+		return 0;
+	if (!iova_requirement_is_met(&space->required, trial->windows,
+				     trial->nr_windows))
+		trial->reason = IOX_ATTACH_REQUIRED;
+	return 0;
+}
+
 static int try_device(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 		      struct iova_trial *trial)
 {
@@ -61,7 +184,7 @@ static int try_device(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	trial->align = READ_ONCE(ioas->space.align);
 	/* Nothing translates for it: it takes what there is. */
 	if (!iommufd_device_has_iommu(idev))
-		return iova_space_try(&ioas->space, trial);
+		return try_ranges(&ioas->space, trial);
 
 	/* The same ranges as an attach reserves. */
 	ranges = iommufd_device_ranges(idev, &nr, 2);
@@ -75,7 +198,7 @@ static int try_device(struct iommufd_ioas *ioas, struct iommufd_device *idev,
 	trial->align = max(trial->align, iommufd_domain_align(domain));
 	rc = iommufd_domain_align(domain) > PAGE_SIZE ?
 		     -EINVAL :
-		     iova_space_try(&ioas->space, trial);
+		     try_ranges(&ioas->space, trial);
 	iommu_domain_free(domain);
 	return rc;
 }

@@ -3,8 +3,9 @@
  * The IOVA space of an IOAS.
  *
  * Areas live in one maple tree that tracks gaps, so that finding room costs
- * O(log areas). What no mapping may touch (reserved ranges) is a short list;
- * its complement, the windows, is kept ready as an array, and every search
+ * O(log areas). Claims, which have no memory but keep IOVAs for some, lie there
+ * between them (claim.c). What no mapping may touch (reserved ranges) is a short
+ * list; its complement, the windows, is kept ready as an array, and every search
  * runs window by window.
  *
  * Ends are closed throughout ("last", never "end"): a range may end at
@@ -195,24 +196,28 @@ static bool in_windows(const struct iova_window *windows, unsigned int nr,
 	return false;
 }
 
-static int check_free(struct iova_space *space, unsigned long iova,
-		      unsigned long length, const struct iova_window *windows,
-		      unsigned int nr)
+/**
+ * iova_space_is_taken - is there an area or a claim?
+ * @space: where to look; space->lock is held
+ * @first: start of the range
+ * @last: its end, included
+ *
+ * Context: does not sleep.
+ */
+bool iova_space_is_taken(struct iova_space *space, unsigned long first,
+			 unsigned long last)
 {
-	unsigned long last;
+	MA_STATE(mas, &space->areas, first, first);
 
-	if (check_add_overflow(iova, length - 1, &last) ||
-	    !in_windows(windows, nr, iova, last))
-		return -ERANGE;
-	if (iova_space_next(space, iova, last))
-		return -EEXIST;
-	return 0;
+	lockdep_assert_held(&space->lock);
+	return mas_find(&mas, last);
 }
 
 static int space_check(struct iox_iova_req *req, u64 iova)
 {
 	struct iova_request *request = request_of(req);
 	const struct iova_window *windows;
+	unsigned long last;
 	unsigned int nr;
 
 	/* Nothing has changed since: the lock has been held. */
@@ -221,7 +226,10 @@ static int space_check(struct iox_iova_req *req, u64 iova)
 	if ((iova ^ req->addr) & (req->align - 1))
 		return -EINVAL;
 	windows = automatic_windows(request->space, &nr);
-	return check_free(request->space, iova, req->length, windows, nr);
+	if (check_add_overflow(iova, req->length - 1, &last) ||
+	    !in_windows(windows, nr, iova, last))
+		return -ERANGE;
+	return iova_space_is_taken(request->space, iova, last) ? -EEXIST : 0;
 }
 
 static int space_next_gap(struct iox_iova_req *req, u64 min, u64 max, u64 *start,
@@ -287,21 +295,74 @@ static int builtin_select(struct iox_iova_req *req, u64 *iova)
 	return space_first_gap(req, 0, U64_MAX, min(natural, PMD_SIZE), iova);
 }
 
+/* Where the caller would like it, if that is free and no policy objects */
+static bool take_hint(struct iox_iova_req *req, u64 *iova)
+{
+	if (!req->hint || space_check(req, req->hint))
+		return false;
+	if (req->answer != IOX_TRY_FAULT)
+		req->answer = IOX_TRY_HINT;
+	*iova = req->hint;
+	return true;
+}
+
 static int select_iova(struct iova_request *request, u64 *iova)
 {
 	struct iox_iova_req *req = &request->req;
 	int rc = iox_iova_select(request->ioas, req, iova);
 
-	if (rc == -EAGAIN) {
-		rc = 0;
-		if (req->hint && !space_check(req, req->hint))
-			*iova = req->hint;
-		else
-			rc = builtin_select(req, iova);
-	}
+	if (rc == -EAGAIN)
+		rc = take_hint(req, iova) ? 0 : builtin_select(req, iova);
 	if (!rc)
 		iox_iova_placed(request->ioas, req, *iova);
 	return rc;
+}
+
+/* Mappings may lie over claims, claims may not. */
+static int check_fixed(const struct iova_request *request, unsigned long iova)
+{
+	struct iova_space *space = request->space;
+	unsigned long last;
+
+	if (iova & (space->align - 1))
+		return -EINVAL;
+	if (check_add_overflow(iova, request->req.length - 1, &last))
+		return -EOVERFLOW;
+	if (!in_windows(space->windows, space->nr_windows, iova, last))
+		return -EINVAL;
+	if (request->claim ? iova_space_is_taken(space, iova, last) :
+			     !!iova_space_next(space, iova, last))
+		return -EEXIST;
+	return 0;
+}
+
+/**
+ * iova_space_choose - find room
+ * @request: what is wanted; @request->req.length is checked, the fields that
+ *	the space knows itself are filled in here
+ * @iova: where, if @fixed; else set when 0 is returned
+ * @fixed: there and nowhere else
+ *
+ * Context: space->lock is held by the caller.
+ * Return: 0, or an errno of iova_space_place().
+ */
+int iova_space_choose(struct iova_request *request, u64 *iova, bool fixed)
+{
+	struct iova_space *space = request->space;
+	struct iox_iova_req *req = &request->req;
+
+	lockdep_assert_held(&space->lock);
+	if ((req->length | req->addr) & (space->align - 1))
+		return -EINVAL;
+	if (fixed)
+		return check_fixed(request, *iova);
+
+	/* The offset within a page is kept, whatever the alignment. */
+	req->align = max(space->align, PAGE_SIZE);
+	req->nr_areas = space->nr_areas;
+	req->ops = &space_ops;
+	req->answer = IOX_TRY_BUILT_IN;
+	return select_iova(request, iova);
 }
 
 static int insert_area(struct iova_space *space, struct iommufd_area *area)
@@ -316,8 +377,7 @@ static int insert_area(struct iova_space *space, struct iommufd_area *area)
 
 /**
  * iova_space_place - take room for an area
- * @request: what is wanted; @request->req.length is checked, the fields that
- *	the space knows itself are filled in here
+ * @request: as in iova_space_choose()
  * @area: gets its iova and last, and is AREA_BUSY until set live or erased.
  *	With @fixed, area->iova says where.
  * @fixed: there and nowhere else
@@ -331,37 +391,15 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 		     bool fixed)
 {
 	struct iova_space *space = request->space;
-	struct iox_iova_req *req = &request->req;
 	u64 iova = area->iova;
-	unsigned long last;
 	int rc;
 
 	guard(mutex)(&space->lock);
-
-	if ((req->length | req->addr) & (space->align - 1))
-		return -EINVAL;
-
-	if (fixed) {
-		if (iova & (space->align - 1))
-			return -EINVAL;
-		if (check_add_overflow(iova, req->length - 1, &last))
-			return -EOVERFLOW;
-		rc = check_free(space, iova, req->length, space->windows,
-				space->nr_windows);
-		if (rc)
-			return rc == -ERANGE ? -EINVAL : rc;
-	} else {
-		/* The offset within a page is kept, whatever the alignment. */
-		req->align = max(space->align, PAGE_SIZE);
-		req->nr_areas = space->nr_areas;
-		req->ops = &space_ops;
-		rc = select_iova(request, &iova);
-		if (rc)
-			return rc;
-	}
-
+	rc = iova_space_choose(request, &iova, fixed);
+	if (rc)
+		return rc;
 	area->iova = iova;
-	area->last = iova + req->length - 1;
+	area->last = iova + request->req.length - 1;
 	area->state = AREA_BUSY;
 	return insert_area(space, area);
 }
@@ -369,7 +407,7 @@ int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 /**
  * iova_space_erase - give the room of an area back
  * @space: where it is
- * @area: AREA_BUSY; its IOVAs are free when this returns
+ * @area: AREA_BUSY; its IOVAs are free when this returns, or claims again
  *
  * Context: sleeps, cannot fail; space->lock is held by the caller.
  */
@@ -380,6 +418,8 @@ void iova_space_erase(struct iova_space *space, struct iommufd_area *area)
 	lockdep_assert_held(&space->lock);
 	WARN_ON(mas_erase(&mas) != area);
 	space->nr_areas--;
+	if (unlikely(!mtree_empty(&space->claims)))
+		iova_space_uncover(space, area->iova, area->last);
 }
 
 /**
@@ -387,20 +427,30 @@ void iova_space_erase(struct iova_space *space, struct iommufd_area *area)
  * @space: where to look; space->lock is held
  * @first: start of the range
  * @last: its end, included
+ *
+ * Context: sleeps where there are many claims.
  */
 struct iommufd_area *iova_space_next(struct iova_space *space,
 				     unsigned long first, unsigned long last)
 {
+	struct iommufd_area *area;
 	MA_STATE(mas, &space->areas, first, first);
 
 	lockdep_assert_held(&space->lock);
-	return mas_find(&mas, last);
+	area = mas_find(&mas, last);
+	while (unlikely(iova_is_claim(area))) {
+		cond_resched();
+		area = mas_find(&mas, last);
+	}
+	return area;
 }
 
 /**
  * iova_space_set_align - change what mappings must be aligned to
  * @space: the space
  * @align: power of two, bytes
+ *
+ * Claims need not be aligned: nothing translates them.
  *
  * Return: 0; -EADDRINUSE when an area is not so aligned, nothing changed then.
  */
@@ -413,7 +463,7 @@ int iova_space_set_align(struct iova_space *space, unsigned long align)
 	if (align > space->align) {
 		MA_STATE(mas, &space->areas, 0, 0);
 
-		mas_for_each(&mas, area, ULONG_MAX) {
+		iova_space_for_each_area(&mas, area, ULONG_MAX) {
 			odd = area->iova | (area->last + 1) | area->start;
 			if (odd & (align - 1))
 				return -EADDRINUSE;
@@ -475,9 +525,15 @@ static int grow_windows(struct iova_space *space)
 	return 0;
 }
 
-/* Is there a window that is large enough? */
-static bool has_room(const struct iova_requirement *required,
-		     const struct iova_window *windows, unsigned int nr)
+/**
+ * iova_requirement_is_met - is there a window that is large enough?
+ * @required: for this
+ * @windows: the windows
+ * @nr: how many
+ */
+bool iova_requirement_is_met(const struct iova_requirement *required,
+			     const struct iova_window *windows,
+			     unsigned int nr)
 {
 	unsigned long start;
 	unsigned int i;
@@ -498,14 +554,19 @@ static bool has_room(const struct iova_requirement *required,
 	return !required->length;
 }
 
-/* Is any of a range promised to automatic IOVAs? */
-static bool is_allowed(const struct iova_space *space, unsigned long start,
-		       unsigned long last)
+/**
+ * iova_space_is_allowed - is any of a range promised to automatic IOVAs?
+ * @space: where to look; space->lock is held
+ * @first: start of the range
+ * @last: its end, included
+ */
+bool iova_space_is_allowed(const struct iova_space *space, unsigned long first,
+			   unsigned long last)
 {
 	unsigned int i;
 
 	for (i = 0; i < space->nr_allowed; i++)
-		if (start <= space->allowed[i].last &&
+		if (first <= space->allowed[i].last &&
 		    last >= space->allowed[i].start)
 			return true;
 	return false;
@@ -518,8 +579,8 @@ static bool is_allowed(const struct iova_space *space, unsigned long start,
  * @last: last IOVA, included
  * @owner: on whose behalf; several owners may reserve the same range
  *
- * Return: 0; -EADDRINUSE something is mapped or promised there, or no required
- * window would be left; -ENOMEM.
+ * Return: 0; -EADDRINUSE something is mapped, claimed or promised there, or no
+ * required window would be left; -ENOMEM.
  */
 int iova_space_reserve(struct iova_space *space, unsigned long start,
 		       unsigned long last, const void *owner)
@@ -536,7 +597,8 @@ int iova_space_reserve(struct iova_space *space, unsigned long start,
 	r->owner = owner;
 
 	guard(mutex)(&space->lock);
-	if (iova_space_next(space, start, last) || is_allowed(space, start, last))
+	if (iova_space_is_taken(space, start, last) ||
+	    iova_space_is_allowed(space, start, last))
 		return -EADDRINUSE;
 	rc = grow_windows(space);
 	if (rc)
@@ -547,7 +609,8 @@ int iova_space_reserve(struct iova_space *space, unsigned long start,
 			break;
 	list_add_tail(&r->item, &after->item);
 	rebuild_windows(space);
-	if (!has_room(&space->required, space->windows, space->nr_windows)) {
+	if (!iova_requirement_is_met(&space->required, space->windows,
+				     space->nr_windows)) {
 		list_del(&r->item);
 		rebuild_windows(space);
 		return -EADDRINUSE;
@@ -625,115 +688,10 @@ int iova_space_require(struct iova_space *space,
 		       const struct iova_requirement *required)
 {
 	guard(mutex)(&space->lock);
-	if (!has_room(required, space->windows, space->nr_windows))
+	if (!iova_requirement_is_met(required, space->windows,
+				     space->nr_windows))
 		return -ENOSPC;
 	space->required = *required;
-	return 0;
-}
-
-static bool in_the_way(struct iova_space *space, struct iova_trial *trial,
-		       const struct iova_window *range)
-{
-	if (iova_space_next(space, range->start, range->last))
-		trial->reason = IOX_ATTACH_MAPPED;
-	else if (is_allowed(space, range->start, range->last))
-		trial->reason = IOX_ATTACH_ALLOWED;
-	else
-		return false;
-	trial->conflict = *range;
-	return true;
-}
-
-static bool is_misaligned(struct iova_space *space, struct iova_trial *trial)
-{
-	struct iommufd_area *area;
-	MA_STATE(mas, &space->areas, 0, 0);
-
-	if (trial->align <= space->align)
-		return false;
-	mas_for_each(&mas, area, ULONG_MAX) {
-		if (!((area->iova | (area->last + 1) | area->start) &
-		      (trial->align - 1)))
-			continue;
-		trial->reason = IOX_ATTACH_MISALIGNED;
-		trial->conflict = (struct iova_window){ area->iova, area->last };
-		return true;
-	}
-	return false;
-}
-
-/* Take @range out of the middle of the window that it is in, if it is. */
-static bool split_window(struct iova_trial *trial,
-			 const struct iova_window *range)
-{
-	struct iova_window *w;
-	unsigned int i;
-
-	for (i = 0; i < trial->nr_windows; i++) {
-		w = &trial->windows[i];
-		if (w->start >= range->start || w->last <= range->last)
-			continue;
-		memmove(w + 1, w, (trial->nr_windows - i) * sizeof(*w));
-		w[0].last = range->start - 1;
-		w[1].start = range->last + 1;
-		trial->nr_windows++;
-		return true;
-	}
-	return false;
-}
-
-/* Take @range out of the windows of a trial, whose array has room for one more. */
-static void cut_windows(struct iova_trial *trial,
-			const struct iova_window *range)
-{
-	unsigned int i, kept = 0;
-
-	if (split_window(trial, range))
-		return;
-	for (i = 0; i < trial->nr_windows; i++) {
-		struct iova_window w = trial->windows[i];
-
-		if (w.start < range->start)
-			w.last = min(w.last, range->start - 1);
-		else if (w.last > range->last)
-			w.start = max(w.start, range->last + 1);
-		else
-			continue;
-		trial->windows[kept++] = w;
-	}
-	trial->nr_windows = kept;
-}
-
-/**
- * iova_space_try - what would be if some ranges could not be used?
- * @space: the space; nothing of it is changed
- * @trial: says which; filled in
- *
- * Return: 0, whether it could be or not: see trial->reason; or -ENOMEM.
- */
-int iova_space_try(struct iova_space *space, struct iova_trial *trial)
-{
-	unsigned int i;
-
-	guard(mutex)(&space->lock);
-	trial->windows = kmalloc_array(space->nr_windows + trial->nr_ranges,
-				       sizeof(*trial->windows),
-				       GFP_KERNEL_ACCOUNT);
-	if (!trial->windows)
-		return -ENOMEM;
-	trial->nr_windows = space->nr_windows;
-	memcpy(trial->windows, space->windows,
-	       space->nr_windows * sizeof(*trial->windows));
-	for (i = 0; i < trial->nr_ranges; i++)
-		cut_windows(trial, &trial->ranges[i]);
-
-	for (i = 0; i < trial->nr_ranges; i++)
-		if (in_the_way(space, trial, &trial->ranges[i]))
-			return 0;
-	if (is_misaligned(space, trial))
-		return 0;
-	if (!has_room(&space->required, trial->windows, trial->nr_windows))
-		trial->reason = IOX_ATTACH_REQUIRED;
 	return 0;
 }
 
@@ -748,6 +706,8 @@ int iova_space_init(struct iova_space *space)
 	mutex_init(&space->lock);
 	mt_init_flags(&space->areas, MT_FLAGS_ALLOC_RANGE | MT_FLAGS_LOCK_EXTERN);
 	mt_set_external_lock(&space->areas, &space->lock);
+	mt_init_flags(&space->claims, MT_FLAGS_LOCK_EXTERN);
+	mt_set_external_lock(&space->claims, &space->lock);
 	INIT_LIST_HEAD(&space->reserved);
 	space->align = 1;
 	space->windows = kzalloc_obj(*space->windows, GFP_KERNEL_ACCOUNT);
@@ -759,7 +719,7 @@ int iova_space_init(struct iova_space *space)
 
 /**
  * iova_space_destroy - free what a space holds
- * @space: no area is left in it; ranges may still be reserved
+ * @space: no area and no claim is left in it; ranges may still be reserved
  */
 void iova_space_destroy(struct iova_space *space)
 {

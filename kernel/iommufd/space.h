@@ -8,6 +8,8 @@
 #include <linux/iox.h>
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
+#include <linux/util_macros.h>
+#include <linux/xarray.h>
 
 struct iommufd_pages;
 
@@ -87,30 +89,12 @@ struct iova_requirement {
 };
 
 /**
- * struct iova_trial - what would be if some ranges could not be used
- * @ranges: these ranges, in any order
- * @nr_ranges: how many
- * @align: what mappings would have to be aligned to, a power of two in bytes
- * @windows: out: the windows then, to be given to kfree()
- * @nr_windows: out: how many
- * @reason: out: enum iox_attach_reason
- * @conflict: out: the range, or the area, that is in the way; with a @reason
- */
-struct iova_trial {
-	const struct iova_window *ranges;
-	unsigned int nr_ranges;
-	unsigned long align;
-	struct iova_window *windows;
-	unsigned int nr_windows;
-	u32 reason;
-	struct iova_window conflict;
-};
-
-/**
  * struct iova_space - the IOVAs of an IOAS
  * @lock: protects everything here; a short critical section of its own
- * @areas: struct iommufd_area by IOVA, with gap tracking
- * @nr_areas: how many
+ * @areas: struct iommufd_area by IOVA, with gap tracking; and claims, as far as
+ *	they are not mapped over
+ * @claims: all claims by IOVA, whatever is mapped over them; see claim.c
+ * @nr_areas: how many areas and claims there are
  * @reserved: ranges that no mapping may touch, each with an owner
  * @windows: what is not reserved, ascending; rebuilt when @reserved changes
  * @nr_windows: how many
@@ -123,6 +107,7 @@ struct iova_trial {
 struct iova_space {
 	struct mutex lock;
 	struct maple_tree areas;
+	struct maple_tree claims;
 	unsigned long nr_areas;
 	struct list_head reserved;
 	struct iova_window *windows;
@@ -140,16 +125,32 @@ struct iova_space {
  * @ioas: its address space, as policies know it
  * @found: the last answer to a search, so that using it needs no second look;
  *	0 for none
+ * @claim: a claim is wanted, which may not lie over another one
+ * @ns: how long it took to find room for a claim
  */
 struct iova_request {
 	struct iox_iova_req req;
 	struct iova_space *space;
 	struct iox_ioas *ioas;
 	unsigned long found;
+	bool claim;
+	u64 ns;
 };
+
+/* Is this entry of space->areas a claim, which is nobody's memory? */
+static inline bool iova_is_claim(const void *entry)
+{
+	return xa_is_value(entry);
+}
+
+/* All areas from where @mas is up to @last; claims are passed over. */
+#define iova_space_for_each_area(mas, area, last)                             \
+	mas_for_each(mas, area, last)                                         \
+		for_each_if(!iova_is_claim(area))
 
 int iova_space_init(struct iova_space *space);
 void iova_space_destroy(struct iova_space *space);
+int iova_space_choose(struct iova_request *request, u64 *iova, bool fixed);
 int iova_space_place(struct iova_request *request, struct iommufd_area *area,
 		     bool fixed);
 void iova_space_erase(struct iova_space *space, struct iommufd_area *area);
@@ -165,6 +166,20 @@ int iova_space_allow(struct iova_space *space, struct iova_window *allowed,
 		     unsigned int nr);
 int iova_space_require(struct iova_space *space,
 		       const struct iova_requirement *required);
-int iova_space_try(struct iova_space *space, struct iova_trial *trial);
+bool iova_space_is_taken(struct iova_space *space, unsigned long first,
+			 unsigned long last);
+bool iova_space_is_allowed(const struct iova_space *space, unsigned long first,
+			   unsigned long last);
+bool iova_requirement_is_met(const struct iova_requirement *required,
+			     const struct iova_window *windows,
+			     unsigned int nr);
+
+/* claim.c */
+int iova_space_claim(struct iova_request *request, u64 *iova, bool fixed);
+unsigned long iova_space_unclaim(struct iova_space *space,
+				 struct iox_ioas *ioas, unsigned long first,
+				 unsigned long last);
+void iova_space_uncover(struct iova_space *space, unsigned long first,
+			unsigned long last);
 
 #endif

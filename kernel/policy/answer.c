@@ -6,6 +6,7 @@
 #include <linux/export.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/clock.h>
+#include <uapi/linux/iox.h>
 
 #include "policy.h"
 
@@ -61,11 +62,16 @@ static const char *what_is_wrong(int err)
 	}
 }
 
-/* 0, -EAGAIN for no opinion or a fault, or an errno to refuse the map with */
-static int judge(struct iox_policy *policy, struct iox_iova_req *req, u64 answer)
+/*
+ * 0, -EAGAIN for no opinion or a fault, or an errno to refuse the map with;
+ * *what says which, as enum iox_try_answer.
+ */
+static int judge(struct iox_policy *policy, struct iox_iova_req *req, u64 answer,
+		 u32 *what)
 {
 	int err;
 
+	*what = IOX_TRY_FAULT;
 	/* By its own hand, while it was being asked. */
 	if (iox_policy_is_ejected(policy))
 		return -EAGAIN;
@@ -83,6 +89,8 @@ static int judge(struct iox_policy *policy, struct iox_iova_req *req, u64 answer
 
 	if (unlikely(atomic_read(&policy->faults)))
 		atomic_set(&policy->faults, 0);
+	*what = !err ? IOX_TRY_POLICY :
+		       err == -EAGAIN ? IOX_TRY_DECLINED : IOX_TRY_REFUSED;
 	if (!err)
 		count(policy, IOX_USED);
 	else
@@ -103,7 +111,7 @@ int __iox_iova_select(struct iox_ioas *ioas, struct iox_iova_req *req, u64 *iova
 	if (!policy || iox_policy_is_ejected(policy))
 		return -EAGAIN;
 	answer = ask(policy, req);
-	rc = judge(policy, req, answer);
+	rc = judge(policy, req, answer, &req->answer);
 	if (!rc)
 		*iova = answer;
 	return rc;
@@ -114,13 +122,14 @@ void __iox_iova_placed(struct iox_ioas *ioas, struct iox_iova_req *req, u64 iova
 {
 	struct iox_policy *policy;
 	u64 answer;
+	u32 what;
 
 	guard(rcu)();
 	policy = rcu_dereference(ioas->policy[IOX_SHADOW_OF]);
 	if (!policy || iox_policy_is_ejected(policy))
 		return;
 	answer = ask(policy, req);
-	if (!judge(policy, req, answer) && answer == iova)
+	if (!judge(policy, req, answer, &what) && answer == iova)
 		count(policy, IOX_AGREED);
 }
 EXPORT_SYMBOL_GPL(__iox_iova_placed);

@@ -117,6 +117,8 @@ struct iox_exit_info {
  *	A fault is counted, and the built-in allocator chooses. IOX_FAULTS_MAX in
  *	a row, or IOX_SLOW_MAX answers in a row that took longer than IOX_SLOW_NS,
  *	and the policy is ejected: it is asked no more.
+ *
+ *	Reservations ask as mappings do, with IOX_BACKING_NONE.
  * @ioas_init: An address space comes to this policy: it is new, or has been
  *	with another policy or none. Optional. An errno leaves it with the policy
  *	that would have it if this one were not there, until policies change.
@@ -124,7 +126,8 @@ struct iox_exit_info {
  *	call about this address space, once for each ioas_init that returned 0.
  * @mapped: Something has been mapped, fixed or not, in an address space of this
  *	policy. Optional. Comes before anybody can use or unmap it. What was
- *	mapped before the address space came is not told.
+ *	mapped before the address space came is not told. A reservation is told
+ *	too; a mapping at a fixed place can then come, and go, on top of it.
  * @unmapped: Something is mapped no more. Optional. Comes before its IOVAs can be
  *	taken again. It can be a part of what was mapped in one piece.
  * @init: The policy is being registered. Optional. An errno ends that.

@@ -113,6 +113,8 @@ void BPF_PROG(witness_mapped, struct iox_iova_area *area)
 
 	if (!bpf_map_lookup_elem(&spaces, &key))
 		__sync_fetch_and_add(&seen.late, 1);
+	seen.backing = area->backing;
+	seen.prot = area->prot;
 	__sync_fetch_and_add(&seen.maps, 1);
 	__sync_fetch_and_add(&seen.mapped, area->length);
 }
@@ -124,6 +126,8 @@ void BPF_PROG(witness_unmapped, struct iox_iova_area *area)
 
 	if (!bpf_map_lookup_elem(&spaces, &key))
 		__sync_fetch_and_add(&seen.late, 1);
+	seen.backing = area->backing;
+	seen.prot = area->prot;
 	__sync_fetch_and_add(&seen.unmaps, 1);
 	__sync_fetch_and_add(&seen.unmapped, area->length);
 }

@@ -29,6 +29,7 @@ struct witness_seen {
 	unsigned long long mapped, unmapped;	/* bytes */
 	unsigned long long holes;		/* of the last walk */
 	unsigned long long space_id;		/* of the last question */
+	unsigned long long backing, prot;	/* of what was told last */
 	unsigned long long turns;		/* of WITNESS_SPIN */
 	unsigned long long late;		/* calls after ioas_exit */
 	long long exit_err;

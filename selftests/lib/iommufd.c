@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/iox.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -71,6 +72,19 @@ int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 {
 	*iova = 0;
 	return ioas_map(fd, ioas, MAP_RW, va, length, iova);
+}
+
+int ioas_reserve(int fd, __u32 ioas, __u64 va, __u64 length, __u64 *iova)
+{
+	return ioas_map(fd, ioas, IOX_IOAS_MAP_RESERVE, (void *)(uintptr_t)va,
+			length, iova);
+}
+
+int ioas_reserve_fixed(int fd, __u32 ioas, __u64 length, __u64 iova)
+{
+	return ioas_map(fd, ioas,
+			IOX_IOAS_MAP_RESERVE | IOMMU_IOAS_MAP_FIXED_IOVA, NULL,
+			length, &iova);
 }
 
 int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,

@@ -54,6 +54,11 @@ int ioas_map_fixed(int fd, __u32 ioas, const void *va, size_t length,
 int ioas_map_auto(int fd, __u32 ioas, const void *va, size_t length,
 		  __u64 *iova);
 
+/* *@iova is a hint, or 0, then where; as if memory at @va were to be there. */
+int ioas_reserve(int fd, __u32 ioas, __u64 va, __u64 length, __u64 *iova);
+
+int ioas_reserve_fixed(int fd, __u32 ioas, __u64 length, __u64 iova);
+
 /* Readable and writeable, at @iova: memory of a memfd or a dma-buf. */
 int ioas_map_file_fixed(int fd, __u32 ioas, int file, __u64 start,
 			__u64 length, __u64 iova);

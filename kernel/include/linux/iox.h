@@ -23,11 +23,18 @@ enum iox_prot {
 	IOX_PROT_WRITE	= 1 << 1,
 };
 
-/** enum iox_backing - what kind of memory is being mapped */
+/**
+ * enum iox_backing - what kind of memory is being mapped
+ * @IOX_BACKING_USER: memory of a process
+ * @IOX_BACKING_FILE: of a file
+ * @IOX_BACKING_DMABUF: of a dma-buf
+ * @IOX_BACKING_NONE: none: the IOVAs are reserved, for mappings at fixed places
+ */
 enum iox_backing {
 	IOX_BACKING_USER,
 	IOX_BACKING_FILE,
 	IOX_BACKING_DMABUF,
+	IOX_BACKING_NONE,
 };
 
 struct iox_space_ops;
@@ -93,16 +100,19 @@ struct iox_iova_area {
  * @ctx_id: the open /dev/iommu file, such a number too
  * @cgroup_id: cgroup v2 id of the task that maps
  * @length: bytes wanted, never 0
- * @addr: user address, or offset in the file, of the first byte. An IOVA that
+ * @addr: user address, or offset in the file, of the first byte; of a
+ *	reservation, what user space has said instead. An IOVA that
  *	is congruent to it modulo a large page size lets the I/O page table use
  *	large leaves.
  * @align: what the IOAS demands: the IOVA must equal @addr modulo this power
  *	of two (bytes)
  * @hint: where the caller would like it, 0 when it does not care
- * @nr_areas: mapped areas in this IOAS before this one
+ * @nr_areas: mapped and reserved areas in this IOAS before this one
  * @ioas_id: object id of the IOAS within its context
  * @prot: enum iox_prot bits
  * @backing: enum iox_backing
+ * @answer: enum iox_try_answer: who has chosen, once it is chosen; not for
+ *	policies
  * @ops: the questions that the kfuncs may ask; not for policies
  * @policy: who is being asked; not for policies
  *
@@ -120,6 +130,7 @@ struct iox_iova_req {
 	u32 ioas_id;
 	u32 prot;
 	u32 backing;
+	u32 answer;
 	const struct iox_space_ops *ops;
 	struct iox_policy *policy;
 };
@@ -133,8 +144,8 @@ struct iox_iova_req {
  *	room to spare may be taken before a tighter one below it.
  * @last_gap: the highest such IOVA
  * @check: may req->length bytes be placed at @iova? 0; -EINVAL unaligned,
- *	-ERANGE outside the allowed windows or in a reserved range, -EEXIST
- *	overlapping an area. Costs nothing for what was found last.
+ *	-ERANGE outside the allowed windows or in a reserved range of a device,
+ *	-EEXIST overlapping an area or a reservation. Costs nothing for what was found last.
  * @next_gap: the lowest hole of at least req->length bytes between @min and
  *	@max, with its whole extent there, whatever its alignment. -ENOSPC if
  *	there is none.

@@ -16,6 +16,7 @@ enum {
 	IOX_CMD_LU_CHECK = IOX_CMD_BASE + 1,
 	IOX_CMD_IOAS_REQUIRE = IOX_CMD_BASE + 2,
 	IOX_CMD_IOAS_TEST_ATTACH = IOX_CMD_BASE + 3,
+	IOX_CMD_IOAS_TRY_MAP = IOX_CMD_BASE + 4,
 };
 
 /**
@@ -183,6 +184,7 @@ struct iox_ioas_require {
  * @IOX_ATTACH_ALLOWED: IOMMU_IOAS_ALLOW_IOVAS has promised IOVAs in such a range
  * @IOX_ATTACH_REQUIRED: No window would be left that is as IOX_IOAS_REQUIRE wants it
  * @IOX_ATTACH_MISALIGNED: A mapping does not begin or end at a page of the device's IOMMU
+ * @IOX_ATTACH_RESERVED: IOX_IOAS_MAP_RESERVE has reserved IOVAs in a range that the device cannot use
  */
 enum iox_attach_reason {
 	IOX_ATTACH_OK = 0,
@@ -190,6 +192,7 @@ enum iox_attach_reason {
 	IOX_ATTACH_ALLOWED = 2,
 	IOX_ATTACH_REQUIRED = 3,
 	IOX_ATTACH_MISALIGNED = 4,
+	IOX_ATTACH_RESERVED = 5,
 };
 
 /**
@@ -227,5 +230,99 @@ struct iox_ioas_test_attach {
 	__aligned_u64 out_last;
 };
 #define IOX_IOAS_TEST_ATTACH _IO(IOMMUFD_TYPE, IOX_CMD_IOAS_TEST_ATTACH)
+
+/**
+ * enum iox_ioas_map_flags - Flags of IOMMU_IOAS_MAP besides those of enum iommufd_ioas_map_flags
+ * @IOX_IOAS_MAP_RESERVE: Reserve the IOVAs, and map nothing
+ *
+ * A reservation is to IOVAs what a PROT_NONE mapping is to addresses of a process. Automatic IOVAs avoid it, hints and the
+ * answers of IOVA policies in it are not taken. A mapping with IOMMU_IOAS_MAP_FIXED_IOVA, or a copy, may lie over it: over
+ * all or part of it, over several and over free IOVAs between. For devices, for accesses and as the source of
+ * IOMMU_IOAS_COPY, what is reserved is as if it were free. A vfio type 1 container knows it by the same rules.
+ *
+ * With this flag, user_va is no address. It is what the address of the memory would be: automatic IOVAs are chosen so that
+ * memory of such an address could be mapped there in large pages; 0 will do. IOMMU_IOAS_MAP_READABLE and WRITEABLE are
+ * optional: an IOVA policy sees them, and nobody else. With IOMMU_IOAS_MAP_FIXED_IOVA, nothing may be mapped or reserved
+ * there: -EEXIST. The other errnos are those of mapping memory. The IOAS has to be as aligned for reservations as for
+ * mappings when they are made; an attach that asks for more alignment leaves them alone.
+ *
+ * IOMMU_IOAS_UNMAP gives up what lies on top. If there are mappings in its range, they go, and what was reserved there is
+ * reserved again, whatever it was that they lay over. If there are none, all that is reserved in the range is free; a
+ * reservation can be cut, its other parts stay. Unmapping all (0, U64_MAX) gives up both. The length that comes back is that
+ * of the mappings plus that of the reservations which are gone, U64_MAX at most.
+ *
+ * An attach of a device that cannot use reserved IOVAs fails with -EADDRINUSE. A live update does not preserve
+ * reservations, as it does not preserve the IOAS; as long as the file is preserved, they cannot be made or given up: -EBUSY.
+ */
+enum iox_ioas_map_flags {
+	IOX_IOAS_MAP_RESERVE = 1U << 31,
+};
+
+/**
+ * enum iox_try_backing - What struct iox_ioas_try_map is about
+ * @IOX_TRY_USER: Memory of a process, as of IOMMU_IOAS_MAP
+ * @IOX_TRY_FILE: Memory of a file, as of IOMMU_IOAS_MAP_FILE
+ * @IOX_TRY_DMABUF: A dma-buf, as of IOMMU_IOAS_MAP_FILE
+ */
+enum iox_try_backing {
+	IOX_TRY_USER = 0,
+	IOX_TRY_FILE = 1,
+	IOX_TRY_DMABUF = 2,
+};
+
+/**
+ * enum iox_try_answer - Who has chosen an IOVA
+ * @IOX_TRY_FIXED: The caller, with IOMMU_IOAS_MAP_FIXED_IOVA
+ * @IOX_TRY_BUILT_IN: The built-in allocator: there is no IOVA policy
+ * @IOX_TRY_POLICY: The IOVA policy
+ * @IOX_TRY_DECLINED: The built-in allocator, as the policy had no opinion
+ * @IOX_TRY_FAULT: The built-in allocator, or the hint was taken: the policy gave an answer that could not be used
+ * @IOX_TRY_REFUSED: Nobody: the policy ends the call with its errno, or has no opinion and is strict. Not seen here
+ * @IOX_TRY_HINT: The caller, with a hint; there is no policy, or it had no opinion
+ */
+enum iox_try_answer {
+	IOX_TRY_FIXED = 0,
+	IOX_TRY_BUILT_IN = 1,
+	IOX_TRY_POLICY = 2,
+	IOX_TRY_DECLINED = 3,
+	IOX_TRY_FAULT = 4,
+	IOX_TRY_REFUSED = 5,
+	IOX_TRY_HINT = 6,
+};
+
+/**
+ * struct iox_ioas_try_map - ioctl(IOX_IOAS_TRY_MAP)
+ * @size: sizeof(struct iox_ioas_try_map)
+ * @ioas_id: The IOAS
+ * @flags: IOMMU_IOAS_MAP_FIXED_IOVA, READABLE and WRITEABLE, of these two at least one
+ * @backing: enum iox_try_backing
+ * @addr: What would be the address in the process, or the offset in the file, of the first byte
+ * @length: Bytes
+ * @iova: In: where, with IOMMU_IOAS_MAP_FIXED_IOVA; else a hint, 0 for none. Out: where it is
+ * @out_answer: enum iox_try_answer
+ * @__reserved: Must be 0
+ * @out_ns: How long finding the place took, in nanoseconds
+ *
+ * Place a mapping without its memory: for trying IOVA policies on requests that have been recorded elsewhere. Policies are
+ * asked, and hear of it and of its end, as of a mapping. What is left is a reservation, as of IOX_IOAS_MAP_RESERVE.
+ *
+ * Return: 0; -EEXIST with IOMMU_IOAS_MAP_FIXED_IOVA, something is mapped or reserved there; -ENOSPC no room; -EINVAL length
+ * is 0, there is neither READABLE nor WRITEABLE, addr, length or a fixed IOVA is not aligned as the IOAS demands, or a fixed
+ * IOVA is not usable; -EOVERFLOW a range wraps; -EOPNOTSUPP an unknown flag or backing; -ENOENT no such IOAS; -EBUSY a live
+ * update preserves it; -ENOMEM; or the errno with which a policy refuses.
+ */
+struct iox_ioas_try_map {
+	__u32 size;
+	__u32 ioas_id;
+	__u32 flags;
+	__u32 backing;
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+	__u32 out_answer;
+	__u32 __reserved;
+	__aligned_u64 out_ns;
+};
+#define IOX_IOAS_TRY_MAP _IO(IOMMUFD_TYPE, IOX_CMD_IOAS_TRY_MAP)
 
 #endif /* _UAPI_LINUX_IOX_H */
