@@ -3,6 +3,7 @@
 #
 #   KERNEL_SRC=DIR   another Linux 7.x tree as the base, instead of Debian's linux-source-7.3
 #   IOX_CACHE=DIR    where built kernels and tools are kept (~/.cache/iox)
+#   POLICIES=DIR     BPF policies of your own, to be built with the others
 #   V=1              show the commands
 
 include user/build.mk
@@ -26,7 +27,7 @@ USER_FLAGS := $(CFLAGS) -Wall -Wextra -D_GNU_SOURCE -Iuser -Iinclude -Ibuild/ske
 BPFTOOL := build/tools/bin/bpftool
 # The file, as opposed to the target that makes it anew.
 VMLINUX_H := $(CURDIR)/vmlinux.h
-BPF_SRCS := $(wildcard bpf/*/*.bpf.c selftests/bpf/*.bpf.c)
+BPF_SRCS := $(wildcard bpf/*/*.bpf.c selftests/bpf/*.bpf.c $(POLICIES:%=%/*.bpf.c))
 BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
@@ -140,6 +141,7 @@ help:
 	@echo
 	@echo 'KERNEL_SRC=DIR        base on another Linux 7.x tree instead of linux-source-7.3'
 	@echo 'IOX_CACHE=DIR         keep built kernels there (~/.cache/iox)'
+	@echo 'POLICIES=DIR          make bpf: build the *.bpf.c of that directory too'
 	@echo 'V=1                   show the commands'
 
 -include $(wildcard build/bpf/*.d build/user/*.d build/user/*/*.d)
