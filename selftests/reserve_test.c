@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <linux/iox.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -661,6 +662,66 @@ TEST_F(device, reservations_take_no_page_tables)
 	before = leak_iommu_pages();
 	must(ioas_reserve_fixed(self->fd, self->ioas, 1 << 30, 2 * AT));
 	EXPECT_EQ(before, leak_iommu_pages());
+}
+
+/* --- threads -------------------------------------------------------------------------- */
+
+#define THREADS 4
+#define TURNS 2000
+
+/* Maps and unmaps its own pages, every other one, over what all have reserved. */
+struct mapper {
+	const FIXTURE_DATA(reserve) *self;
+	pthread_t thread;
+	int first;
+	int err;
+};
+
+static void *map_over(void *arg)
+{
+	struct mapper *m = arg;
+
+	for (int i = 0; i < TURNS && !m->err; i++) {
+		int n = m->first + i % (PAGES / THREADS / 2) * 2 * THREADS;
+
+		m->err = map(m->self, n, 1) ?: unmap(m->self, n, 1);
+	}
+	return NULL;
+}
+
+/* What one thread maps over is another one's to cut, as long as it does not meet it. */
+static void *cut_between(void *arg)
+{
+	struct mapper *m = arg;
+
+	for (int i = 0; i < TURNS && !m->err; i++) {
+		int n = 1 + i % (PAGES / 2) * 2;
+
+		m->err = unmap(m->self, n, 1) ?: reserve(m->self, n, 1);
+	}
+	return NULL;
+}
+
+TEST_F_TIMEOUT(reserve, threads_over_one_reservation, 120)
+{
+	struct mapper mappers[THREADS + 1];
+
+	must(reserve(self, 0, PAGES));
+	for (int i = 0; i <= THREADS; i++) {
+		mappers[i] = (struct mapper){ .self = self, .first = 2 * i };
+		ASSERT_EQ(0, pthread_create(&mappers[i].thread, NULL,
+					    i < THREADS ? map_over :
+							  cut_between,
+					    &mappers[i]));
+	}
+	for (int i = 0; i <= THREADS; i++) {
+		pthread_join(mappers[i].thread, NULL);
+		EXPECT_EQ(0, mappers[i].err) TH_LOG("thread %d", i);
+	}
+	for (int i = 0; i < PAGES; i++) {
+		EXPECT_EQ('r', what_is_at(self, i)) TH_LOG("page %d", i);
+	}
+	EXPECT_EQ(PAGES, unmap_count(self, 0, PAGES));
 }
 
 /* --- all at once ---------------------------------------------------------------------- */
