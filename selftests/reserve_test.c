@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * IOX_IOAS_MAP_RESERVE: IOVAs without memory. What lies over what, what comes to
- * light again, and that everybody else takes a reservation for free IOVAs.
+ * IOX_IOAS_MAP_RESERVE: IOVAs without memory. What lies over what, and what comes
+ * to light again. reserve_use_test has those who use memory.
  */
 #include <errno.h>
 #include <linux/iox.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,10 +13,8 @@
 
 #include "kselftest_harness.h"
 #include "lib/buffer.h"
-#include "lib/edu.h"
 #include "lib/iommufd.h"
 #include "lib/leak.h"
-#include "lib/mock.h"
 
 #define AT 0x100000000ULL
 #define PAGES 64
@@ -465,7 +464,7 @@ TEST_F(reserve, answer_that_cannot_be_given)
 	munmap(cmd, PAGE);
 }
 
-/* --- those who look at what is mapped ------------------------------------------------ */
+/* --- other calls ---------------------------------------------------------------------- */
 
 TEST_F(reserve, another_process_takes_over)
 {
@@ -476,191 +475,64 @@ TEST_F(reserve, another_process_takes_over)
 	EXPECT_STREQ("rrrr", layout(self, 4));
 }
 
-/* Of mock devices */
-#define M(n) (0x10000000ULL + (__u64)(n) * PAGE)
+/* --- threads -------------------------------------------------------------------------- */
 
-FIXTURE(mocked)
-{
-	struct leak_mark mark;
-	int fd;
-	__u32 ioas;
-	struct mock mock;
-	char *page;
+#define THREADS 4
+#define TURNS 2000
+
+/* Maps and unmaps its own pages, every other one, over what all have reserved. */
+struct mapper {
+	const FIXTURE_DATA(reserve) *self;
+	pthread_t thread;
+	int first;
+	int err;
 };
 
-FIXTURE_SETUP(mocked)
+static void *map_over(void *arg)
 {
-	if (!iommufd_is_iox())
-		SKIP(return, "Linux's own iommufd reserves nothing");
-	leak_mark(&self->mark);
-	self->fd = iommufd_open();
-	ASSERT_LE(0, self->fd);
-	must(ioas_alloc(self->fd, &self->ioas));
-	if (mock_plug(self->fd, self->ioas, 0, &self->mock) == -ENOTTY)
-		SKIP(return, NEED_MOCK);
-	self->page = buffer_small(PAGE);
-	must(ioas_reserve_fixed(self->fd, self->ioas, 4 * PAGE, M(0)));
-	must(ioas_map_fixed(self->fd, self->ioas, self->page, PAGE, M(1)));
+	struct mapper *m = arg;
+
+	for (int i = 0; i < TURNS && !m->err; i++) {
+		int n = m->first + i % (PAGES / THREADS / 2) * 2 * THREADS;
+
+		m->err = map(m->self, n, 1) ?: unmap(m->self, n, 1);
+	}
+	return NULL;
 }
 
-FIXTURE_TEARDOWN(mocked)
+/* What one thread maps over is another one's to cut, as long as it does not meet it. */
+static void *cut_between(void *arg)
 {
-	if (!self->page)
-		return;
-	EXPECT_EQ(0, close(self->fd));
-	buffer_free(BUFFER_SMALL, self->page, PAGE);
-	EXPECT_NO_LEAK(&self->mark);
+	struct mapper *m = arg;
+
+	for (int i = 0; i < TURNS && !m->err; i++) {
+		int n = 1 + i % (PAGES / 2) * 2;
+
+		m->err = unmap(m->self, n, 1) ?: reserve(m->self, n, 1);
+	}
+	return NULL;
 }
 
-TEST_F(mocked, accesses_find_nothing)
+TEST_F_TIMEOUT(reserve, threads_over_one_reservation, 120)
 {
-	int access = mock_access(self->fd, self->ioas, true);
-	char bytes[8] = "1234567";
-	__u32 id;
+	struct mapper mappers[THREADS + 1];
 
-	ASSERT_LE(0, access);
-	must_fail(ENOENT, mock_access_rw(self->fd, access, M(0), bytes, 8, 0));
-	must_fail(ENOENT, mock_access_rw(self->fd, access, M(2), bytes, 8, 0));
-	/* From what is mapped into what is reserved */
-	must_fail(ENOENT,
-		  mock_access_rw(self->fd, access, M(2) - 4, bytes, 8, 0));
-	must(mock_access_rw(self->fd, access, M(1), bytes, 8,
-			    MOCK_ACCESS_RW_WRITE));
-	EXPECT_EQ(0, memcmp(self->page, bytes, 8));
-	must_fail(ENOENT, mock_access_pin(self->fd, access, M(0), NULL, PAGE,
-					  &id));
-	must(mock_access_pin(self->fd, access, M(1), self->page, PAGE, &id));
-	/* Whoever holds it does not hold what lies below. */
-	must(ioas_unmap(self->fd, self->ioas, M(2), 2 * PAGE));
-	must(mock_access_unpin(self->fd, access, id));
-	must(ioas_unmap(self->fd, self->ioas, M(1), PAGE));
-	must_fail(ENOENT, mock_access_rw(self->fd, access, M(1), bytes, 8, 0));
-	must_fail(EEXIST, ioas_reserve_fixed(self->fd, self->ioas, PAGE, M(1)));
-	close(access);
-}
-
-static int dirty_bitmap(const FIXTURE_DATA(mocked) *self, __u32 hwpt,
-			__u64 iova, size_t length)
-{
-	__u64 bits = 0;
-	struct iommu_hwpt_get_dirty_bitmap cmd = {
-		.size = sizeof(cmd),
-		.hwpt_id = hwpt,
-		.iova = iova,
-		.length = length,
-		.page_size = PAGE,
-		.data = (uintptr_t)&bits,
-	};
-
-	return xioctl(self->fd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
-}
-
-TEST_F(mocked, nothing_in_it_is_dirty)
-{
-	struct iommu_hwpt_alloc alloc = {
-		.size = sizeof(alloc),
-		.flags = IOMMU_HWPT_ALLOC_DIRTY_TRACKING,
-	};
-	struct iommu_hwpt_set_dirty_tracking set = {
-		.size = sizeof(set),
-		.flags = IOMMU_HWPT_DIRTY_TRACKING_ENABLE,
-	};
-
-	alloc.dev_id = self->mock.dev;
-	alloc.pt_id = self->ioas;
-	must(xioctl(self->fd, IOMMU_HWPT_ALLOC, &alloc));
-	set.hwpt_id = alloc.out_hwpt_id;
-	must(xioctl(self->fd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set));
-	must(dirty_bitmap(self, alloc.out_hwpt_id, M(1), PAGE));
-	must_fail(EINVAL, dirty_bitmap(self, alloc.out_hwpt_id, M(0), PAGE));
-	must_fail(EINVAL,
-		  dirty_bitmap(self, alloc.out_hwpt_id, M(1), 2 * PAGE));
-	must(iommufd_destroy(self->fd, alloc.out_hwpt_id));
-}
-
-/* What is reserved keeps out nobody who wants to change how it is mapped. */
-TEST_F(mocked, is_nothing_mapped)
-{
-	struct iommu_option cmd = {
-		.size = sizeof(cmd),
-		.option_id = IOMMU_OPTION_HUGE_PAGES,
-		.op = IOMMU_OPTION_OP_SET,
-		.object_id = self->ioas,
-	};
-
-	must_fail(EINVAL, xioctl(self->fd, IOMMU_OPTION, &cmd));
-	must(ioas_unmap(self->fd, self->ioas, M(1), PAGE));
-	must(xioctl(self->fd, IOMMU_OPTION, &cmd));
-	must_fail(EEXIST, ioas_reserve_fixed(self->fd, self->ioas, PAGE, M(1)));
-}
-
-/* --- a device ------------------------------------------------------------------------ */
-
-FIXTURE(device)
-{
-	struct leak_mark mark;
-	struct edu edu;
-	int fd;
-	__u32 ioas;
-	char *pages;
-};
-
-FIXTURE_SETUP(device)
-{
-	if (!iommufd_is_iox())
-		SKIP(return, "Linux's own iommufd reserves nothing");
-	leak_mark(&self->mark);
-	ASSERT_EQ(0, edu_bind_new(&self->edu, &self->fd, &self->ioas))
-		TH_LOG(NEED_EDU);
-	self->pages = buffer_small(2 * PAGE);
-	buffer_fill(self->pages, 2 * PAGE, 1);
-	must(ioas_reserve_fixed(self->fd, self->ioas, 1 << 30, AT));
-}
-
-FIXTURE_TEARDOWN(device)
-{
-	if (!iommufd_is_iox())
-		return;
-	edu_close(&self->edu);
-	EXPECT_EQ(0, close(self->fd));
-	buffer_free(BUFFER_SMALL, self->pages, 2 * PAGE);
-	EXPECT_NO_LEAK(&self->mark);
-}
-
-/* Its DMA goes to what lies over reservations from before and after the attach. */
-TEST_F(device, works_over_reservations)
-{
-	must(ioas_map_fixed(self->fd, self->ioas, self->pages, PAGE, P(3)));
-	must(vfio_attach_ioas(self->edu.fd, self->ioas));
-	must(ioas_reserve_fixed(self->fd, self->ioas, 2 * PAGE, AT / 2));
-	must(ioas_map_fixed(self->fd, self->ioas, self->pages + PAGE, PAGE,
-			    AT / 2 + PAGE));
-	must(edu_copy(&self->edu, AT / 2 + PAGE, P(3), 256));
-	EXPECT_EQ(0, memcmp(self->pages, self->pages + PAGE, 256));
-	must(ioas_unmap(self->fd, self->ioas, P(3), PAGE));
-	must_fail(EEXIST, ioas_reserve_fixed(self->fd, self->ioas, PAGE, P(3)));
-}
-
-TEST_F(device, map_that_fails_leaves_them)
-{
-	must(vfio_attach_ioas(self->edu.fd, self->ioas));
-	ASSERT_EQ(0, munmap(self->pages + PAGE, PAGE));
-	must_fail(EFAULT, ioas_map_fixed(self->fd, self->ioas, self->pages,
-					 2 * PAGE, P(1)));
-	must_fail(EEXIST,
-		  ioas_reserve_fixed(self->fd, self->ioas, PAGE, P(1)));
-	must(ioas_unmap(self->fd, self->ioas, AT, 1 << 30));
-	must(ioas_reserve_fixed(self->fd, self->ioas, 1 << 30, AT));
-}
-
-TEST_F(device, reservations_take_no_page_tables)
-{
-	long before;
-
-	must(vfio_attach_ioas(self->edu.fd, self->ioas));
-	before = leak_iommu_pages();
-	must(ioas_reserve_fixed(self->fd, self->ioas, 1 << 30, 2 * AT));
-	EXPECT_EQ(before, leak_iommu_pages());
+	must(reserve(self, 0, PAGES));
+	for (int i = 0; i <= THREADS; i++) {
+		mappers[i] = (struct mapper){ .self = self, .first = 2 * i };
+		ASSERT_EQ(0, pthread_create(&mappers[i].thread, NULL,
+					    i < THREADS ? map_over :
+							  cut_between,
+					    &mappers[i]));
+	}
+	for (int i = 0; i <= THREADS; i++) {
+		pthread_join(mappers[i].thread, NULL);
+		EXPECT_EQ(0, mappers[i].err) TH_LOG("thread %d", i);
+	}
+	for (int i = 0; i < PAGES; i++) {
+		EXPECT_EQ('r', what_is_at(self, i)) TH_LOG("page %d", i);
+	}
+	EXPECT_EQ(PAGES, unmap_count(self, 0, PAGES));
 }
 
 /* --- all at once ---------------------------------------------------------------------- */

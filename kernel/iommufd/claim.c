@@ -55,13 +55,13 @@ static void store_nofail(struct maple_tree *tree, unsigned long first,
 static int insert_claim(struct iova_space *space, unsigned long first,
 			unsigned long last, void *claim)
 {
-	int rc = store(&space->claims, first, last, claim, GFP_KERNEL_ACCOUNT);
+	int rc = store(&space->areas, first, last, claim, GFP_KERNEL_ACCOUNT);
 
 	if (rc)
 		return rc;
-	rc = store(&space->areas, first, last, claim, GFP_KERNEL_ACCOUNT);
+	rc = store(&space->claims, first, last, claim, GFP_KERNEL_ACCOUNT);
 	if (rc)
-		store_nofail(&space->claims, first, last, NULL);
+		store_nofail(&space->areas, first, last, NULL);
 	else
 		space->nr_areas++;
 	return rc;

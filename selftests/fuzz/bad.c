@@ -5,7 +5,7 @@
 
 #include "fuzz.h"
 
-#define UNKNOWN_FLAG (1U << 31)
+#define UNKNOWN_FLAG (1U << 30)
 
 /* A call that has to fail, whatever is mapped */
 struct wrong {

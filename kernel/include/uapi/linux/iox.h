@@ -243,8 +243,8 @@ struct iox_ioas_test_attach {
  * With this flag, user_va is no address. It is what the address of the memory would be: automatic IOVAs are chosen so that
  * memory of such an address could be mapped there in large pages; 0 will do. IOMMU_IOAS_MAP_READABLE and WRITEABLE are
  * optional: an IOVA policy sees them, and nobody else. With IOMMU_IOAS_MAP_FIXED_IOVA, nothing may be mapped or reserved
- * there: -EEXIST. The other errnos are those of mapping memory. The IOAS has to be as aligned for reservations as for
- * mappings when they are made; an attach that asks for more alignment leaves them alone.
+ * there: -EEXIST. The other errnos are those of mapping memory. A reservation has to be as aligned as a mapping when it is
+ * made; an attach that asks for more alignment later leaves it alone.
  *
  * IOMMU_IOAS_UNMAP gives up what lies on top. If there are mappings in its range, they go, and what was reserved there is
  * reserved again, whatever it was that they lay over. If there are none, all that is reserved in the range is free; a
