@@ -10460,6 +10460,16 @@ enum iox_role {
 	IOX_NR_ROLES = 2,
 };
 
+enum iox_try_answer {
+	IOX_TRY_FIXED = 0,
+	IOX_TRY_BUILT_IN = 1,
+	IOX_TRY_POLICY = 2,
+	IOX_TRY_DECLINED = 3,
+	IOX_TRY_FAULT = 4,
+	IOX_TRY_REFUSED = 5,
+	IOX_TRY_HINT = 6,
+};
+
 enum ip_conntrack_dir {
 	IP_CT_DIR_ORIGINAL = 0,
 	IP_CT_DIR_REPLY = 1,
@@ -48927,6 +48937,7 @@ struct iova_window;
 struct iova_space {
 	struct mutex lock;
 	struct maple_tree areas;
+	struct maple_tree claims;
 	long unsigned int nr_areas;
 	struct list_head reserved;
 	struct iova_window *windows;
@@ -49188,6 +49199,7 @@ struct iox_iova_req {
 	u32 ioas_id;
 	u32 prot;
 	u32 backing;
+	u32 answer;
 	const struct iox_space_ops *ops;
 	struct iox_policy *policy;
 };
