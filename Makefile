@@ -144,4 +144,5 @@ help:
 	@echo 'POLICIES=DIR          make bpf: build the *.bpf.c of that directory too'
 	@echo 'V=1                   show the commands'
 
--include $(wildcard build/bpf/*.d build/user/*.d build/user/*/*.d)
+# Only of what there is: a policy that is gone leaves its file behind.
+-include $(BPF_OBJS:%.bpf.o=%.d) $(wildcard build/user/*.d build/user/*/*.d)

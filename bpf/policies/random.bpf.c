@@ -15,34 +15,33 @@ char LICENSE[] SEC("license") = "GPL";
 /* What an IOMMU with four levels reaches in the lower half. */
 #define SPREAD (1ULL << 47)
 
-/* As many windows as are looked at: each reserved range makes one more. */
-#define WINDOWS 64
+/* Ranges that no mapping may touch, such as that of MSIs, part the windows. */
+#define MAX_WINDOWS 64
 
-/* The highest IOVA that mappings may have, but for what nobody needs. */
-static u64 highest(struct iox_iova_req *req)
+/* How far the IOMMU reaches, if that is less. */
+static u64 spread(struct iox_iova_req *req)
 {
-	u64 last = SPREAD - 1;
 	struct iox_gap window;
-	int i;
+	u64 last = SPREAD - 1;
+	u32 i;
 
-	bpf_for(i, 0, WINDOWS) {
+	bpf_for(i, 0, MAX_WINDOWS) {
 		if (iox_iova_window(req, i, &window))
 			break;
 		last = window.last;
 	}
-	return last < SPREAD ? last : SPREAD - 1;
+	return last < SPREAD - 1 ? last + 1 : SPREAD;
 }
 
 SEC("struct_ops/random_select")
 u64 BPF_PROG(random_select, struct iox_iova_req *req)
 {
 	u64 align = req->length >= IOX_SZ_2M ? IOX_SZ_2M : 0;
-	u64 random = (u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-	u64 from = random % (highest(req) + 1);
-	u64 iova;
+	u64 from = ((u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32()) %
+		   spread(req);
+	u64 iova = iox_iova_first_gap(req, from, IOX_IOVA_ANY, align);
 
-	iova = iox_iova_first_gap(req, from, IOX_IOVA_ANY, align);
-	return iova ?: iox_iova_first_gap(req, 0, from, align);
+	return iova ?: iox_iova_first_gap(req, 0, IOX_IOVA_ANY, align);
 }
 
 SEC(".struct_ops")
