@@ -39,6 +39,12 @@ plain()
 	sed -E 's/0x[0-9a-f]+/N/g; s/[0-9]+(\.[0-9]+)?( (ns|us|ms|s|[KMGTPE]iB)\b)?/N/g; s/ +/ /g; s/ $//'
 }
 
+# What make left of an earlier home.
+forget()
+{
+	rm -f build/bpf/{high,quota}.{bpf.o,d}
+}
+
 number=0
 
 # check COMMAND WANTED GOT STATUS
@@ -69,6 +75,7 @@ run_command()
 }
 
 echo 'TAP version 13'
+forget
 write_files
 command='' wanted=''
 while IFS= read -r -u 3 line; do
@@ -84,5 +91,6 @@ while IFS= read -r -u 3 line; do
 	*) wanted+=$line$'\n' ;;
 	esac
 done 3< <(list_commands)
-rm -rf build/bpf/{high,quota}.bpf.o build/bpf/{high,quota}.bpf.d "$HOME"
+forget
+rm -rf "$HOME"
 echo "1..$number"
