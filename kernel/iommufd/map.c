@@ -201,7 +201,7 @@ static u64 current_cgroup_id(void)
 
 /* Say on whose behalf a request is. Inlined, as every map does so. */
 static __always_inline void sign_request(struct iova_request *request,
-			 struct iommufd_ioas *ioas)
+					 struct iommufd_ioas *ioas)
 {
 	request->space = &ioas->space;
 	request->ioas = &ioas->iox;

@@ -306,6 +306,7 @@ static bool take_hint(struct iox_iova_req *req, u64 *iova)
 	return true;
 }
 
+/* Every map goes through these two: as if written out in all their callers. */
 static __always_inline int select_iova(struct iova_request *request, u64 *iova)
 {
 	struct iox_iova_req *req = &request->req;
@@ -318,7 +319,6 @@ static __always_inline int select_iova(struct iova_request *request, u64 *iova)
 	return rc;
 }
 
-/* Every map goes through it: as if it were written out in both its callers. */
 static __always_inline int choose_iova(struct iova_request *request, u64 *iova,
 				       bool fixed, bool over_claims)
 {

@@ -293,6 +293,7 @@ struct hwpt {
 
 #define MAX_AREAS 40
 #define MAX_RANGES 12
+#define MAX_CLAIMS 256
 
 struct ioas {
 	struct ctx *ctx;
@@ -303,6 +304,8 @@ struct ioas {
 	struct range reserved[MAX_RANGES];
 	unsigned int nr_allowed;
 	struct range allowed[MAX_RANGES];
+	unsigned int nr_claims;	/* under areas, too */
+	struct range claims[MAX_CLAIMS];
 	unsigned int accesses;
 	unsigned int pinning;	/* of those, with pins */
 	bool small_pages;
@@ -412,6 +415,14 @@ void op_map_file(struct world *w);
 void op_copy(struct world *w);
 void op_unmap(struct world *w);
 void unmap_all(struct ioas *ioas);
+
+/* claim.c */
+bool claim_in(const struct ioas *ioas, __u64 first, __u64 last);
+/* How much of a range is claimed */
+__u64 claims_bytes(const struct ioas *ioas, __u64 first, __u64 last);
+/* Nothing of it is any more. */
+void claims_cut(struct ioas *ioas, __u64 first, __u64 last);
+void op_claim(struct world *w);
 
 /* attach.c */
 void op_attach(struct world *w);

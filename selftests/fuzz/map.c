@@ -466,9 +466,13 @@ static void unmap_range(struct ioas *ioas, struct mm *mm, __u64 iova,
 		.iova = iova,
 		.length = length,
 	};
+	/* Claims go where no area does, or with all. */
+	bool claims = all || !bytes;
 	struct world *w = ioas->ctx->w;
 	struct answer lawful = {};
 
+	if (claims)
+		bytes += claims_bytes(ioas, iova, last);
 	note(w, "mm %u unmap %llx+%llx of ioas %u", mm->number, iova, length,
 	     ioas->id);
 	if (partly || (!bytes && !all))
@@ -487,6 +491,8 @@ static void unmap_range(struct ioas *ioas, struct mm *mm, __u64 iova,
 			 bytes);
 	drop_victims_holds(ioas, iova, last);
 	forget_areas(ioas, iova, last);
+	if (claims)
+		claims_cut(ioas, iova, last);
 	if (bytes)
 		ioas_verify_gone(ioas, iova, last);
 }

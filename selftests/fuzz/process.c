@@ -305,7 +305,8 @@ void op_kill_in_call(struct world *w)
 		return;
 	cmd.iova = pick_iova(w, ioas, cmd.length) & ~(PAGE - 1);
 	if (cmd.iova + cmd.length - 1 < cmd.iova ||
-	    area_in(ioas, cmd.iova, cmd.iova + cmd.length - 1))
+	    area_in(ioas, cmd.iova, cmd.iova + cmd.length - 1) ||
+	    claim_in(ioas, cmd.iova, cmd.iova + cmd.length - 1))
 		return;
 	cmd.ioas_id = ioas->id;
 	note(w, "mm %u is killed mapping %llu at %llx of ioas %u", mm->number,

@@ -119,29 +119,37 @@ static bool fits(__u64 first, __u64 last, __u64 length, __u64 start,
 	return iova >= first && iova <= last && last - iova >= length - 1;
 }
 
+/* Let *@next be [@first, @last] if that meets [@from, @to], and before it. */
+static void take_first(struct range *next, __u64 first, __u64 last, __u64 from,
+		       __u64 to)
+{
+	if (last >= from && first <= to &&
+	    (next->last < next->first || first < next->first))
+		*next = (struct range){ first, last };
+}
+
 static bool room_in_window(const struct ioas *ioas, const struct range *window,
 			   __u64 length, __u64 start, __u64 align)
 {
 	__u64 from = window->first;
 
 	for (;;) {
-		const struct area *next = NULL;
+		struct range next = { UINT64_MAX, 0 };
 
-		for (unsigned int i = 0; i < ioas->areas.nr; i++) {
-			const struct area *area = ioas->areas.at[i];
-
-			if (area->last >= from && area->iova <= window->last &&
-			    (!next || area->iova < next->iova))
-				next = area;
-		}
-		if (!next)
+		for (unsigned int i = 0; i < ioas->areas.nr; i++)
+			take_first(&next, ioas->areas.at[i]->iova,
+				   ioas->areas.at[i]->last, from, window->last);
+		for (unsigned int i = 0; i < ioas->nr_claims; i++)
+			take_first(&next, ioas->claims[i].first,
+				   ioas->claims[i].last, from, window->last);
+		if (next.last < next.first)
 			return fits(from, window->last, length, start, align);
-		if (next->iova > from &&
-		    fits(from, next->iova - 1, length, start, align))
+		if (next.first > from &&
+		    fits(from, next.first - 1, length, start, align))
 			return true;
-		if (next->last >= window->last)
+		if (next.last >= window->last)
 			return false;
-		from = next->last + 1;
+		from = next.last + 1;
 	}
 }
 
@@ -197,7 +205,7 @@ bool auto_is_sound(const struct ioas *ioas, __u64 iova, __u64 length,
 	__u64 last = iova + length - 1;
 
 	return last >= iova && inside(windows, nr, iova, last) &&
-	       !area_in(ioas, iova, last) &&
+	       !area_in(ioas, iova, last) && !claim_in(ioas, iova, last) &&
 	       !((iova ^ start) & (ioas_align(ioas) - 1)) &&
 	       !((iova ^ start) & (PAGE - 1));
 }
@@ -207,7 +215,7 @@ bool auto_is_sound(const struct ioas *ioas, __u64 iova, __u64 length,
 void expect_reserve(const struct ioas *ioas, __u64 first, __u64 last,
 		    struct answer *lawful)
 {
-	if (area_in(ioas, first, last))
+	if (area_in(ioas, first, last) || claim_in(ioas, first, last))
 		may_fail(lawful, EADDRINUSE);
 	for (unsigned int i = 0; i < ioas->nr_allowed; i++)
 		if (meet(&ioas->allowed[i], first, last))

@@ -95,6 +95,7 @@ static const struct operation operations[] = {
 	{ 12, false, op_ranges },
 	{ 8, false, op_allow },
 	{ 8, false, op_reserve },
+	{ 30, false, op_claim },
 	{ 12, false, op_option },
 	{ 6, false, op_change_process },
 	{ 4, true, op_memory_limit },
