@@ -149,12 +149,6 @@ undo:
 	return rc;
 }
 
-static u32 area_prot(const struct iommufd_area *area)
-{
-	return (area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
-	       (area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
-}
-
 static struct iox_iova_area describe(const struct iommufd_ioas *ioas,
 				     const struct iommufd_area *area)
 {
@@ -162,7 +156,7 @@ static struct iox_iova_area describe(const struct iommufd_ioas *ioas,
 		.space_id = ioas->iox.space_id,
 		.iova = area->iova,
 		.length = iommufd_area_length(area),
-		.prot = area_prot(area),
+		.prot = iommufd_area_prot(area),
 		.backing = area->pages->backing,
 	};
 }
@@ -223,7 +217,7 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	request.req.ctx_id = ioas->ictx->id;
 	request.req.ioas_id = ioas->obj.id;
 	request.req.cgroup_id = current_cgroup_id();
-	request.req.prot = area_prot(area);
+	request.req.prot = iommufd_area_prot(area);
 
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
