@@ -90,7 +90,6 @@ FIXTURE_TEARDOWN(pt)
 	EXPECT_EQ(0, close(self->fd));
 	munmap(self->huge, HUGE_PAGES * HUGE_PAGE);
 	close(self->huge_fd);
-	buffer_hugetlb_pool(0);
 	buffer_free(BUFFER_SMALL, self->small, SMALL_PAGES * PAGE);
 	EXPECT_NO_LEAK(&self->mark);
 }

@@ -110,11 +110,12 @@ static int NS(read_leaves)(struct pt_iommu *iommu_table, u64 first, u64 last,
 			   struct iommu_pt_leaf_reader *reader)
 {
 	struct pt_range range;
-	int ret;
 
-	ret = make_range(common_from_iommu(iommu_table), &range, first,
-			 last - first + 1);
-	return ret ?: pt_walk_range(&range, __read_leaves, reader);
+	/* A table that has not grown so far has nothing there. */
+	if (make_range(common_from_iommu(iommu_table), &range, first,
+		       last - first + 1))
+		return 0;
+	return pt_walk_range(&range, __read_leaves, reader);
 }
 
 #endif

@@ -140,7 +140,7 @@ static int read_slice(struct pt_iommu *table, u64 first, u64 last,
  *
  * Context: sleeps; between iommu_pt_read_begin() and iommu_pt_read_end().
  * Return: 0; -EOPNOTSUPP its page table is not of generic_pt; -ECANCELED
- * @reader->stop wanted it; -ERANGE the domain cannot have the range.
+ * @reader->stop wanted it.
  */
 int iommu_pt_read_leaves(struct iommu_domain *domain,
 			 struct iommu_pt_leaf_reader *reader)

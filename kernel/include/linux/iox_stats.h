@@ -150,7 +150,7 @@ struct iox_area_info {
  * struct iox_stats_pos - where an iteration goes on
  * @ctx_id: contexts before it are done
  * @hwpt_id: so are HWPTs of that context before it
- * @iova: and areas of that HWPT that begin before it
+ * @iova: and mappings in that HWPT that begin before it
  */
 struct iox_stats_pos {
 	u64 ctx_id;
