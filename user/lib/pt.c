@@ -192,19 +192,35 @@ void pt_view_free(struct pt_view *view)
 	memset(view, 0, sizeof(*view));
 }
 
-static bool is_of(const struct pt_area *a, const struct pt_hwpt *h)
+/* Negative, 0, positive: @a is of an HWPT before @h, of @h, of one behind it. */
+static int compare(const struct pt_area *a, const struct pt_hwpt *h)
 {
-	return a->head->ctx_id == h->head->ctx_id && a->head->hwpt_id == h->head->hwpt_id;
+	if (a->head->ctx_id != h->head->ctx_id)
+		return a->head->ctx_id < h->head->ctx_id ? -1 : 1;
+	if (a->head->hwpt_id != h->head->hwpt_id)
+		return a->head->hwpt_id < h->head->hwpt_id ? -1 : 1;
+	return 0;
+}
+
+/* The first area that compares with @h as more than @than. */
+static size_t find(const struct pt_view *view, const struct pt_hwpt *h, int than)
+{
+	size_t low = 0, high = view->nr_areas, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (compare(&view->areas[middle], h) > than)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
 }
 
 const struct pt_area *pt_areas_of(const struct pt_view *view, const struct pt_hwpt *hwpt, size_t *nr)
 {
-	size_t first = 0, end;
+	size_t first = find(view, hwpt, -1);
 
-	while (first < view->nr_areas && !is_of(&view->areas[first], hwpt))
-		first++;
-	for (end = first; end < view->nr_areas && is_of(&view->areas[end], hwpt);)
-		end++;
-	*nr = end - first;
+	*nr = find(view, hwpt, 0) - first;
 	return view->areas + first;
 }
