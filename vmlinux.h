@@ -10480,6 +10480,14 @@ enum iox_policy_flags {
 	IOX_STRICT = 2,
 };
 
+enum iox_pt_why {
+	IOX_PT_SHORT = 0,
+	IOX_PT_SCATTERED = 1,
+	IOX_PT_UNALIGNED = 2,
+	IOX_PT_UNUSED = 3,
+	IOX_PT_NR_WHY = 4,
+};
+
 enum iox_role {
 	IOX_DECIDES = 0,
 	IOX_SHADOW_OF = 1,
@@ -22938,6 +22946,35 @@ struct arch_va_list {
 
 struct arch_vdso_time_data {};
 
+struct iox_stats_pos {
+	u64 ctx_id;
+	u64 hwpt_id;
+	u64 iova;
+};
+
+struct iox_pt_leaves {
+	u64 leaves;
+	u64 why[4];
+};
+
+struct iox_area_info {
+	u64 ctx_id;
+	u64 space_id;
+	u32 hwpt_id;
+	u32 ioas_id;
+	u64 iova;
+	u64 length;
+	u32 prot;
+	u32 backing;
+	struct iox_pt_leaves leaves[64];
+};
+
+struct area_iter {
+	struct iox_stats_pos pos;
+	bool have;
+	struct iox_area_info info;
+};
+
 struct arena_free_span {
 	struct llist_node node;
 	long unsigned int uaddr;
@@ -26769,6 +26806,26 @@ struct bpf_iter__dmabuf {
 	};
 	union {
 		struct dma_buf *dmabuf;
+	};
+};
+
+struct bpf_iter__iox_area {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct iox_area_info *area;
+	};
+};
+
+struct iox_hwpt_info;
+
+struct bpf_iter__iox_hwpt {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct iox_hwpt_info *hwpt;
 	};
 };
 
@@ -44579,6 +44636,36 @@ struct hwlat_entry {
 	unsigned int count;
 };
 
+struct iox_pt_level {
+	__u64 tables;
+	__u64 bytes;
+};
+
+struct iox_hwpt_info {
+	u64 ctx_id;
+	u64 space_id;
+	u32 hwpt_id;
+	u32 ioas_id;
+	u32 pid;
+	char comm[16];
+	bool automatic;
+	bool nest_parent;
+	bool readable;
+	char format[16];
+	u64 page_sizes;
+	u64 areas;
+	u64 mapped;
+	u32 nr_levels;
+	struct iox_pt_level level[6];
+	struct iox_pt_leaves leaves[64];
+};
+
+struct hwpt_iter {
+	struct iox_stats_pos pos;
+	bool have;
+	struct iox_hwpt_info info;
+};
+
 struct hwrng {
 	const char *name;
 	int (*init)(struct hwrng *);
@@ -48861,6 +48948,28 @@ struct iommu_pmu {
 	unsigned char irq_name[16];
 };
 
+struct iommu_pt_run {
+	u64 iova;
+	u64 phys;
+	u64 length;
+	unsigned int size_lg2;
+};
+
+struct iommu_pt_leaf_reader {
+	u64 last;
+	u64 next;
+	struct iommu_pt_run run;
+	void (*tell)(struct iommu_pt_leaf_reader *, const struct iommu_pt_run *);
+	bool (*stop)(struct iommu_pt_leaf_reader *);
+};
+
+struct iommu_pt_tables {
+	char format[16];
+	unsigned int nr_levels;
+	struct iox_pt_level level[6];
+	bool (*stop)(struct iommu_pt_tables *);
+};
+
 struct iommu_restored_info {
 	u64 attachment_id;
 	u64 domain_phys;
@@ -48905,6 +49014,9 @@ struct iommufd_ctx {
 	wait_queue_head_t destroy_wait;
 	struct maple_tree mmaps;
 	u64 id;
+	struct list_head item;
+	pid_t pid;
+	char comm[16];
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	enum iommufd_account account;
@@ -49350,6 +49462,11 @@ struct iox_space_ops {
 	int (*check)(struct iox_iova_req *, u64);
 	int (*next_gap)(struct iox_iova_req *, u64, u64, u64 *, u64 *);
 	int (*window)(struct iox_iova_req *, u32, u64 *, u64 *);
+};
+
+struct iox_stats_ops {
+	int (*next_hwpt)(struct iox_stats_pos *, struct iox_hwpt_info *);
+	int (*next_area)(struct iox_stats_pos *, struct iox_area_info *);
 };
 
 struct ip6_sf_list {
@@ -63390,6 +63507,8 @@ struct pt_iommu_ops {
 	int (*preserve)(struct pt_iommu *, struct iommu_domain_ser *, long unsigned int *);
 	void (*unpreserve)(struct pt_iommu *);
 	int (*restore)(struct pt_iommu *, const struct iommu_domain_ser *, long unsigned int *);
+	int (*read_tables)(struct pt_iommu *, struct iommu_pt_tables *);
+	int (*read_leaves)(struct pt_iommu *, u64, u64, struct iommu_pt_leaf_reader *);
 };
 
 struct pt_iommu_vtdss_cfg {

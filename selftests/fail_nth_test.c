@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "fail_nth.h"
+#include "lib/pt_model.h"
 
 /* --- address spaces ------------------------------------------------------------- */
 
@@ -445,6 +446,16 @@ static int get_option_call(struct world *w)
 }
 
 CASE(option_get, .call = get_option_call);
+
+static int pt_stats_call(struct world *w)
+{
+	struct pt_stats stats;
+
+	return pt_stats_read(w->fd, w->mock.hwpt, &stats);
+}
+
+CASE(hwpt_pt_stats, .possible = iommufd_is_iox, .prepare = map_more,
+     .call = pt_stats_call);
 
 /* Another process has mapped files for a device, and is gone. */
 static int map_files_elsewhere(struct world *w)

@@ -12,6 +12,7 @@
 static const struct iox_command commands[] = {
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
+	{ "pt", "page tables: how large, of what leaves, what is mapped where", cmd_pt },
 	{ "replay", "make the calls of a trace again, and time them", cmd_replay },
 	{ "stat", "count and time map and unmap calls", cmd_stat },
 };

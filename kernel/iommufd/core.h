@@ -15,6 +15,7 @@
  *	pages->lock		what is pinned of one piece of memory
  *	dma-buf reservation	what is mapped of another driver's memory
  *	space->lock		which IOVAs are taken, and by what
+ *	ctxs_lock		which contexts there are (contexts.c)
  *
  * mmap_lock is taken under pages->lock, never the other way round. The lock of a
  * live update session is outside of all of these.
@@ -27,6 +28,7 @@
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -43,6 +45,9 @@
  * @destroy_wait: destroyers wait here for calls in flight
  * @mmaps: struct iommufd_mmap by offset in the file, in bytes
  * @id: never used twice until reboot; what policies know the context by
+ * @item: in the list of all contexts
+ * @pid: process that opened the file
+ * @comm: its name then
  * @vfio_ioas: the IOAS of vfio compatibility, protected by @objects' lock
  * @no_iommu: vfio uses it for devices without an IOMMU, and for nothing else;
  *	protected by @objects' lock
@@ -59,6 +64,9 @@ struct iommufd_ctx {
 	wait_queue_head_t destroy_wait;
 	struct maple_tree mmaps;
 	u64 id;
+	struct list_head item;
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
 	struct iommufd_ioas *vfio_ioas;
 	bool no_iommu;
 	enum iommufd_account account;
@@ -292,6 +300,13 @@ unsigned int iommufd_domain_ranges(const struct iommu_domain *domain,
 				   struct iova_window *ranges);
 int iommufd_ioas_update_align(struct iommufd_ioas *ioas);
 int iommufd_ioas_set_small_pages(struct iommufd_ioas *ioas, bool small);
+
+/* As those outside know it: enum iox_prot bits */
+static inline u32 iommufd_area_prot(const struct iommufd_area *area)
+{
+	return (area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
+	       (area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
+}
 
 struct iommufd_area *iommufd_ioas_next_area(struct iommufd_ioas *ioas,
 					    struct iommufd_area *area);
@@ -580,6 +595,33 @@ static inline int iommufd_liveupdate_init(void)
 }
 
 static inline void iommufd_liveupdate_exit(void)
+{
+}
+#endif
+
+/* contexts.c */
+void iommufd_ctx_list(struct iommufd_ctx *ictx);
+void iommufd_ctx_unlist(struct iommufd_ctx *ictx);
+#ifdef CONFIG_IOX_STATS
+struct iox_stats_pos;
+struct iommufd_hwpt *iommufd_next_hwpt(struct iox_stats_pos *pos);
+void iommufd_next_hwpt_put(struct iommufd_hwpt *hwpt);
+
+/* pt_stats.c */
+int iommufd_hwpt_pt_stats(struct iommufd_ucmd *ucmd);
+void iommufd_stats_init(void);
+void iommufd_stats_exit(void);
+#else
+static inline int iommufd_hwpt_pt_stats(struct iommufd_ucmd *ucmd)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void iommufd_stats_init(void)
+{
+}
+
+static inline void iommufd_stats_exit(void)
 {
 }
 #endif

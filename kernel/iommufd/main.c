@@ -16,8 +16,6 @@
 #include "iommufd_test.h"
 #endif
 
-static atomic64_t next_ctx_id = ATOMIC64_INIT(0);
-
 static struct iommufd_ctx *ctx_new(void)
 {
 	struct iommufd_ctx *ictx = kzalloc_obj(*ictx, GFP_KERNEL_ACCOUNT);
@@ -31,12 +29,15 @@ static struct iommufd_ctx *ctx_new(void)
 	mt_init_flags(&ictx->mmaps, MT_FLAGS_ALLOC_RANGE);
 	mutex_init(&ictx->lu_lock);
 	xa_init(&ictx->lu_tokens);
-	ictx->id = atomic64_inc_return(&next_ctx_id);
+	ictx->pid = task_tgid_nr(current);
+	get_task_comm(ictx->comm, current->group_leader);
+	iommufd_ctx_list(ictx);
 	return ictx;
 }
 
 static void ctx_free(struct iommufd_ctx *ictx)
 {
+	iommufd_ctx_unlist(ictx);
 	WARN_ON(!xa_empty(&ictx->groups));
 	WARN_ON(!xa_empty(&ictx->lu_tokens));
 	WARN_ON(!mtree_empty(&ictx->mmaps));
@@ -105,6 +106,7 @@ union ucmd_buffer {
 	struct iox_ioas_test_attach ioas_test_attach;
 	struct iox_ioas_try_map ioas_try_map;
 	struct iox_lu_check lu_check;
+	struct iox_hwpt_pt_stats pt_stats;
 #ifdef CONFIG_IOMMUFD_TEST
 	struct iommu_test_cmd test;
 #endif
@@ -188,6 +190,8 @@ static const struct ioctl_entry ioctls[] = {
 	      out_ns),
 	ENTRY(IOX_LU_CHECK, iommufd_lu_check, struct iox_lu_check,
 	      findings_uptr),
+	ENTRY(IOX_HWPT_PT_STATS, iommufd_hwpt_pt_stats,
+	      struct iox_hwpt_pt_stats, out_format),
 #ifdef CONFIG_IOMMUFD_TEST
 	ENTRY(IOMMU_TEST_CMD, iommufd_test_ioctl, struct iommu_test_cmd, last),
 #endif
@@ -366,6 +370,7 @@ static int __init iommufd_init(void)
 	rc = register_files();
 	if (rc)
 		goto liveupdate_exit;
+	iommufd_stats_init();
 	return 0;
 
 liveupdate_exit:
@@ -377,6 +382,7 @@ test_exit:
 
 static void __exit iommufd_exit(void)
 {
+	iommufd_stats_exit();
 	if (IS_ENABLED(CONFIG_IOMMUFD_VFIO_CONTAINER))
 		misc_deregister(&vfio_misc);
 	misc_deregister(&iommufd_misc);

@@ -150,12 +150,6 @@ undo:
 	return rc;
 }
 
-static u32 area_prot(const struct iommufd_area *area)
-{
-	return (area->prot & IOMMU_READ ? IOX_PROT_READ : 0) |
-	       (area->prot & IOMMU_WRITE ? IOX_PROT_WRITE : 0);
-}
-
 static struct iox_iova_area describe(const struct iommufd_ioas *ioas,
 				     const struct iommufd_area *area)
 {
@@ -163,7 +157,7 @@ static struct iox_iova_area describe(const struct iommufd_ioas *ioas,
 		.space_id = ioas->iox.space_id,
 		.iova = area->iova,
 		.length = iommufd_area_length(area),
-		.prot = area_prot(area),
+		.prot = iommufd_area_prot(area),
 		.backing = area->pages->backing,
 	};
 }
@@ -231,7 +225,7 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	int rc;
 
 	sign_request(&request, ioas);
-	request.req.prot = area_prot(area);
+	request.req.prot = iommufd_area_prot(area);
 	guard(rwsem_read)(&ioas->domains_rwsem);
 	if (ioas->frozen)
 		return -EBUSY;

@@ -8,11 +8,12 @@ readonly overlay_places="
 iommufd drivers/iommu/iommufd
 policy drivers/iommu/iox
 liveupdate drivers/iommu/liveupdate
+stats drivers/iommu/stats
 vfio drivers/vfio
 include include
 "
 # Folders that are ours alone: every compiler warning in them is an error.
-readonly overlay_own="drivers/iommu/iommufd drivers/iommu/iox drivers/iommu/liveupdate"
+readonly overlay_own="drivers/iommu/iommufd drivers/iommu/iox drivers/iommu/liveupdate drivers/iommu/stats"
 # Files of drivers/iommu/iommufd that stay the base tree's.
 readonly overlay_kept="iova_bitmap.c iommufd_test.h"
 

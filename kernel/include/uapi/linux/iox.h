@@ -17,6 +17,7 @@ enum {
 	IOX_CMD_IOAS_REQUIRE = IOX_CMD_BASE + 2,
 	IOX_CMD_IOAS_TEST_ATTACH = IOX_CMD_BASE + 3,
 	IOX_CMD_IOAS_TRY_MAP = IOX_CMD_BASE + 4,
+	IOX_CMD_HWPT_PT_STATS = IOX_CMD_BASE + 5,
 };
 
 /**
@@ -324,5 +325,84 @@ struct iox_ioas_try_map {
 	__aligned_u64 out_ns;
 };
 #define IOX_IOAS_TRY_MAP _IO(IOMMUFD_TYPE, IOX_CMD_IOAS_TRY_MAP)
+
+/**
+ * enum iox_pt_why - Why something is not in a leaf of the next larger size that the page table can have
+ * @IOX_PT_SHORT: The mapping is shorter than a block; or its memory is in one piece, and the mapping begins or ends within
+ *                the block
+ * @IOX_PT_SCATTERED: The memory that the mapping goes on with, to either side, is another one before the block ends
+ * @IOX_PT_UNALIGNED: The whole block is mapped in one piece, but IOVA and physical address differ modulo its size
+ * @IOX_PT_UNUSED: Nothing is in the way. It is mapped page by page, as IOMMU_OPTION_HUGE_PAGES wants it, or was mapped in
+ *                 several pieces
+ * @IOX_PT_NR_WHY: How many there are
+ *
+ * A block is the memory that the larger leaf would hold: from one multiple of its size, in physical addresses, to the next.
+ */
+enum iox_pt_why {
+	IOX_PT_SHORT = 0,
+	IOX_PT_SCATTERED = 1,
+	IOX_PT_UNALIGNED = 2,
+	IOX_PT_UNUSED = 3,
+	IOX_PT_NR_WHY = 4,
+};
+
+/**
+ * struct iox_pt_level - The tables of one level
+ * @tables: How many
+ * @bytes: How much memory they take
+ */
+struct iox_pt_level {
+	__aligned_u64 tables;
+	__aligned_u64 bytes;
+};
+
+/**
+ * struct iox_pt_size - The leaves of one size
+ * @size: Of one, in bytes
+ * @leaves: How many
+ * @why: By enum iox_pt_why: how many bytes are in them rather than in the next larger leaf. Their sum is size times
+ *       leaves; for the largest size all are 0
+ */
+struct iox_pt_size {
+	__aligned_u64 size;
+	__aligned_u64 leaves;
+	__aligned_u64 why[IOX_PT_NR_WHY];
+};
+
+/**
+ * struct iox_hwpt_pt_stats - ioctl(IOX_HWPT_PT_STATS)
+ * @size: sizeof(struct iox_hwpt_pt_stats)
+ * @hwpt_id: A paging HWPT
+ * @flags: Must be 0
+ * @nr_levels: In: for how many levels there is room. Out: how many there are
+ * @nr_sizes: In: for how many sizes there is room. Out: how many there are
+ * @__reserved: Must be 0
+ * @levels_uptr: Array of struct iox_pt_level; the first one is of tables that have nothing but leaves
+ * @sizes_uptr: Array of struct iox_pt_size, ascending: every size that leaves can have
+ * @out_areas: How many mappings there are
+ * @out_mapped: How many bytes all leaves map
+ * @out_format: Of the page table: "vtdss", "x86_64", "amdv1" and others
+ *
+ * Read the page table of an HWPT. Nobody waits for that: what is mapped or unmapped meanwhile counts or does not. What has
+ * been mapped and stays so is exact.
+ *
+ * Return: 0; -EMSGSIZE there is more than room, as much as fits is there; -ENOENT no such HWPT, or it was destroyed
+ * meanwhile; -EOPNOTSUPP an unknown flag, an IOMMU whose driver has page tables of its own kind, or a kernel without
+ * page-table statistics; -ENOMEM; -EINTR.
+ */
+struct iox_hwpt_pt_stats {
+	__u32 size;
+	__u32 hwpt_id;
+	__u32 flags;
+	__u32 nr_levels;
+	__u32 nr_sizes;
+	__u32 __reserved;
+	__aligned_u64 levels_uptr;
+	__aligned_u64 sizes_uptr;
+	__aligned_u64 out_areas;
+	__aligned_u64 out_mapped;
+	char out_format[16];
+};
+#define IOX_HWPT_PT_STATS _IO(IOMMUFD_TYPE, IOX_CMD_HWPT_PT_STATS)
 
 #endif /* _UAPI_LINUX_IOX_H */
