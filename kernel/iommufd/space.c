@@ -292,12 +292,16 @@ static int select_iova(struct iova_request *request, u64 *iova)
 	struct iox_iova_req *req = &request->req;
 	int rc = iox_iova_select(request->ioas, req, iova);
 
+	request->chooser = IOMMUFD_CHOOSER_POLICY;
 	if (rc == -EAGAIN) {
 		rc = 0;
-		if (req->hint && !space_check(req, req->hint))
+		if (req->hint && !space_check(req, req->hint)) {
+			request->chooser = IOMMUFD_CHOOSER_HINT;
 			*iova = req->hint;
-		else
+		} else {
+			request->chooser = IOMMUFD_CHOOSER_BUILT_IN;
 			rc = builtin_select(req, iova);
+		}
 	}
 	if (!rc)
 		iox_iova_placed(request->ioas, req, *iova);

@@ -9,6 +9,8 @@
 #include <linux/maple_tree.h>
 #include <linux/mutex.h>
 
+#include "op.h"
+
 struct iommufd_pages;
 
 /**
@@ -140,12 +142,14 @@ struct iova_space {
  * @ioas: its address space, as policies know it
  * @found: the last answer to a search, so that using it needs no second look;
  *	0 for none
+ * @chooser: out: who chose, unless it is fixed
  */
 struct iova_request {
 	struct iox_iova_req req;
 	struct iova_space *space;
 	struct iox_ioas *ioas;
 	unsigned long found;
+	enum iommufd_chooser chooser;
 };
 
 int iova_space_init(struct iova_space *space);
