@@ -217,6 +217,8 @@ static noinline int execute_seen(const struct ioctl_entry *entry,
 
 	ucmd->op = __iommufd_op_begin(&op, ucmd->ictx->id, entry->op);
 	rc = entry->execute(ucmd);
+	if (!rc && entry->op == IOMMUFD_OP_UNMAP)
+		op.length = ((struct iommu_ioas_unmap *)ucmd->cmd)->length;
 	__iommufd_op_end(&op, rc);
 	return rc;
 }

@@ -238,14 +238,13 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	request.req.ioas_id = ioas->obj.id;
 	request.req.cgroup_id = current_cgroup_id();
 	request.req.prot = area_prot(area);
-	iommufd_op_describe_map(op, ioas, area->iova, fixed, &request.req);
 
 	guard(rwsem_read)(&ioas->domains_rwsem);
+	iommufd_op_begin_map(op, ioas, area->iova, fixed, &request.req);
 	if (ioas->frozen)
 		return -EBUSY;
-	iommufd_op_first_stage(op);
 	rc = iova_space_place(&request, area, fixed);
-	iommufd_op_stage(op, IOMMUFD_STAGE_SELECT);
+	iommufd_op_stage_select(op, area->iova, request.chooser);
 	if (rc)
 		return rc;
 	rc = fill_domains(ioas, area, op);
@@ -255,7 +254,6 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 		return rc;
 	}
 	*iova = area->iova;
-	iommufd_op_placed(op, *iova, request.chooser);
 	tell_mapped(ioas, area);
 	iommufd_area_set_live(area);
 	return 0;
@@ -371,8 +369,6 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 			if (!rc) {
 				iommufd_op_first_stage(op);
 				*unmapped = unmap_victims(ioas, &victims, op);
-				if (unlikely(op))
-					op->length = *unmapped;
 				return 0;
 			}
 		}

@@ -204,16 +204,6 @@ static inline void iommufd_op_stage_flush(struct iommufd_op *op)
 	}
 }
 
-/* Where it has been mapped, and who has chosen that */
-static inline void iommufd_op_placed(struct iommufd_op *op, u64 iova,
-				     enum iommufd_chooser chooser)
-{
-	if (unlikely(op)) {
-		op->iova = iova;
-		op->chooser = chooser;
-	}
-}
-
 /* Where it is done; known as soon as the IOAS is. */
 static inline void iommufd_op_describe(struct iommufd_op *op,
 				       const struct iommufd_ioas *ioas,
@@ -223,14 +213,27 @@ static inline void iommufd_op_describe(struct iommufd_op *op,
 		__iommufd_op_describe(op, ioas, iova, length);
 }
 
-/* What is asked of a map */
-static inline void iommufd_op_describe_map(struct iommufd_op *op,
-					   const struct iommufd_ioas *ioas,
-					   u64 iova, bool fixed,
-					   const struct iox_iova_req *req)
+/* What is asked of a map; all before the first stage is over. */
+static inline void iommufd_op_begin_map(struct iommufd_op *op,
+					const struct iommufd_ioas *ioas,
+					u64 iova, bool fixed,
+					const struct iox_iova_req *req)
 {
-	if (unlikely(op))
+	if (unlikely(op)) {
 		__iommufd_op_describe_map(op, ioas, iova, fixed, req);
+		iommufd_op_first_stage(op);
+	}
+}
+
+/* @iova: where it goes, or should have gone */
+static inline void iommufd_op_stage_select(struct iommufd_op *op, u64 iova,
+					   enum iommufd_chooser chooser)
+{
+	if (unlikely(op)) {
+		iommufd_op_stage(op, IOMMUFD_STAGE_SELECT);
+		op->iova = iova;
+		op->chooser = chooser;
+	}
 }
 
 /* A run of memory has been mapped; @pgsizes: the leaves that the domain can have. */
