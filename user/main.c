@@ -12,7 +12,9 @@
 static const struct iox_command commands[] = {
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
-	{ "stat", "count and time map and unmap calls", cmd_stat },
+	{ "record", "requests of a command or of all, in a file for replay", cmd_record },
+	{ "stat", "count and time map, unmap and other calls", cmd_stat },
+	{ "trace", "each call as it ends, and where its time went", cmd_trace },
 };
 
 static const struct iox_commands all = { "iox", commands, sizeof(commands) / sizeof(commands[0]) };
