@@ -10407,6 +10407,13 @@ enum iommufd_hwpt_alloc_flags {
 	IOMMU_HWPT_ALLOC_PASID = 8,
 };
 
+enum iommufd_leaf {
+	IOMMUFD_LEAF_PAGE = 0,
+	IOMMUFD_LEAF_PMD = 1,
+	IOMMUFD_LEAF_PUD = 2,
+	IOMMUFD_NR_LEAVES = 3,
+};
+
 enum iommufd_object_type {
 	IOMMUFD_OBJ_NONE = 0,
 	IOMMUFD_OBJ_ANY = 0,
@@ -10422,6 +10429,14 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_HW_QUEUE = 10,
 	IOMMUFD_OBJ_SELFTEST = 11,
 	IOMMUFD_OBJ_MAX = 12,
+};
+
+enum iommufd_stage {
+	IOMMUFD_STAGE_SELECT = 0,
+	IOMMUFD_STAGE_PIN = 1,
+	IOMMUFD_STAGE_TABLES = 2,
+	IOMMUFD_STAGE_FLUSH = 3,
+	IOMMUFD_NR_STAGES = 4,
 };
 
 enum iox_admit_counter {

@@ -369,6 +369,37 @@ static int collect_page(void *arg, unsigned long pfn, unsigned long npages)
 	return 0;
 }
 
+static int pin_pages(struct iommufd_access *access, unsigned long iova,
+		     unsigned long length, struct page **out_pages,
+		     unsigned int flags, struct iommufd_op *op)
+{
+	unsigned long last, pos;
+	struct piece piece;
+	int rc;
+
+	if (!length || (iova | length) & ~PAGE_MASK ||
+	    WARN_ON(!access->ops->needs_pin_pages))
+		return -EINVAL;
+	if (check_add_overflow(iova, length - 1, &last))
+		return -EOVERFLOW;
+
+	guard(mutex)(&access->lock);
+	if (!access->ioas)
+		return -ENOENT;
+	iommufd_op_describe(op, access->ioas, iova, length);
+	for (pos = iova; pos - iova < length; pos += piece.bytes) {
+		rc = acquire_piece(access->ioas, pos, last, flags, &piece);
+		if (rc) {
+			unpin_range(access->ioas, iova, pos - iova);
+			return rc;
+		}
+		iommufd_pages_for_each_run(piece.area->pages, piece.first,
+					   piece.last, collect_page,
+					   &out_pages);
+	}
+	return 0;
+}
+
 /**
  * iommufd_access_pin_pages - pin the memory behind a range of IOVAs
  * @access: attached, with ops->needs_pin_pages
@@ -386,30 +417,13 @@ int iommufd_access_pin_pages(struct iommufd_access *access, unsigned long iova,
 			     unsigned long length, struct page **out_pages,
 			     unsigned int flags)
 {
-	unsigned long last, pos;
-	struct piece piece;
+	struct iommufd_op seen __uninitialized, *op;
 	int rc;
 
-	if (!length || (iova | length) & ~PAGE_MASK ||
-	    WARN_ON(!access->ops->needs_pin_pages))
-		return -EINVAL;
-	if (check_add_overflow(iova, length - 1, &last))
-		return -EOVERFLOW;
-
-	guard(mutex)(&access->lock);
-	if (!access->ioas)
-		return -ENOENT;
-	for (pos = iova; pos - iova < length; pos += piece.bytes) {
-		rc = acquire_piece(access->ioas, pos, last, flags, &piece);
-		if (rc) {
-			unpin_range(access->ioas, iova, pos - iova);
-			return rc;
-		}
-		iommufd_pages_for_each_run(piece.area->pages, piece.first,
-					   piece.last, collect_page,
-					   &out_pages);
-	}
-	return 0;
+	op = iommufd_op_begin(&seen, access->ictx->id, IOMMUFD_OP_PIN);
+	rc = pin_pages(access, iova, length, out_pages, flags, op);
+	iommufd_op_end(op, rc);
+	return rc;
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_access_pin_pages, "IOMMUFD");
 

@@ -509,7 +509,7 @@ static int replace_locked(struct iommufd_device *idev, ioasid_t pasid,
 }
 
 static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
-			 u32 *pt_id,
+			 u32 *pt_id, struct iommufd_op *op,
 			 int (*change)(struct iommufd_device *idev,
 				       ioasid_t pasid, struct target *target))
 {
@@ -519,6 +519,8 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 	rc = target_get(idev->ictx, *pt_id, &target);
 	if (rc)
 		return rc;
+	if (target.ioas)
+		iommufd_op_describe(op, target.ioas, 0, 0);
 	/* A domain made on the way knows nothing of PASIDs. */
 	if (pasid != IOMMU_NO_PASID && !target.hwpt)
 		rc = -EINVAL;
@@ -528,6 +530,8 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 		rc = change(idev, pasid, &target);
 	if (!rc)
 		*pt_id = target.result;
+	if (!rc && op)
+		op->hwpt_id = target.result;
 	iommufd_object_put(idev->ictx, target.obj);
 
 	/*
@@ -536,6 +540,21 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 	 */
 	if (target.unused)
 		iommufd_hwpt_put(target.unused);
+	return rc;
+}
+
+static int change_domain_seen(struct iommufd_device *idev, ioasid_t pasid,
+			      u32 *pt_id,
+			      int (*change)(struct iommufd_device *idev,
+					    ioasid_t pasid,
+					    struct target *target))
+{
+	struct iommufd_op seen __uninitialized, *op;
+	int rc;
+
+	op = iommufd_op_begin(&seen, idev->ictx->id, IOMMUFD_OP_ATTACH);
+	rc = change_domain(idev, pasid, pt_id, op, change);
+	iommufd_op_end(op, rc);
 	return rc;
 }
 
@@ -555,7 +574,7 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 int iommufd_device_attach(struct iommufd_device *idev, ioasid_t pasid,
 			  u32 *pt_id)
 {
-	return change_domain(idev, pasid, pt_id, attach_locked);
+	return change_domain_seen(idev, pasid, pt_id, attach_locked);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 
@@ -571,7 +590,7 @@ EXPORT_SYMBOL_NS_GPL(iommufd_device_attach, "IOMMUFD");
 int iommufd_device_replace(struct iommufd_device *idev, ioasid_t pasid,
 			   u32 *pt_id)
 {
-	return change_domain(idev, pasid, pt_id, replace_locked);
+	return change_domain_seen(idev, pasid, pt_id, replace_locked);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_replace, "IOMMUFD");
 
@@ -598,7 +617,8 @@ static void clear_domain(struct iommufd_device *idev,
 
 /* Take a device out of its group's domain; returns the HWPT to put, if any. */
 static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev,
-					  ioasid_t pasid)
+					  ioasid_t pasid,
+					  struct iommufd_op *op)
 {
 	struct iommufd_group *group = idev->group;
 	struct iommufd_attachment *at;
@@ -610,6 +630,10 @@ static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev,
 	if (!at || !xa_erase(&at->devices, idev->obj.id))
 		return NULL;
 	hwpt = at->hwpt;
+	if (hwpt->ioas)
+		iommufd_op_describe(op, hwpt->ioas, 0, 0);
+	if (op)
+		op->hwpt_id = hwpt->obj.id;
 	last = xa_empty(&at->devices);
 	if (last)
 		clear_domain(idev, at);
@@ -625,9 +649,13 @@ static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev,
  */
 void iommufd_device_detach(struct iommufd_device *idev, ioasid_t pasid)
 {
-	struct iommufd_hwpt *hwpt = detach_locked(idev, pasid);
+	struct iommufd_op seen __uninitialized, *op;
+	struct iommufd_hwpt *hwpt;
 
+	op = iommufd_op_begin(&seen, idev->ictx->id, IOMMUFD_OP_DETACH);
+	hwpt = detach_locked(idev, pasid, op);
 	if (hwpt)
 		iommufd_hwpt_put(hwpt);
+	iommufd_op_end(op, 0);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_device_detach, "IOMMUFD");

@@ -33,6 +33,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "op.h"
 #include "pages.h"
 #include "space.h"
 
@@ -81,12 +82,14 @@ struct iommufd_ctx {
  * @uarg: the structure in user space
  * @usize: its size, as the caller says
  * @ictx: the context
+ * @op: what is to be told of it, or %NULL
  */
 struct iommufd_ucmd {
 	void *cmd;
 	void __user *uarg;
 	u32 usize;
 	struct iommufd_ctx *ictx;
+	struct iommufd_op *op;
 };
 
 /**
@@ -188,7 +191,7 @@ int iommufd_ioas_iova_ranges(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
-			  u64 length, u64 iova);
+			  u64 length, u64 iova, struct iommufd_op *op);
 int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_copy(struct iommufd_ucmd *ucmd);
 int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd);
@@ -285,9 +288,11 @@ int iommufd_hwpt_get_dirty_bitmap(struct iommufd_ucmd *ucmd);
 
 /* map.c: filling and emptying domains */
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
-		     const struct iox_iova_req *what, bool fixed, u64 *iova);
+		     const struct iox_iova_req *what, bool fixed, u64 *iova,
+		     struct iommufd_op *op);
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
-			unsigned long last, unsigned long *unmapped);
+			unsigned long last, unsigned long *unmapped,
+			struct iommufd_op *op);
 int iommufd_claim(struct iommufd_ioas *ioas, struct iova_request *request,
 		  bool fixed, u64 *iova, u64 *ns);
 unsigned long iommufd_unclaim(struct iommufd_ioas *ioas, unsigned long iova,

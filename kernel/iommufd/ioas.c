@@ -57,10 +57,13 @@ void iommufd_ioas_abort(struct iommufd_ioas *ioas)
 void iommufd_ioas_destroy(struct iommufd_object *obj)
 {
 	struct iommufd_ioas *ioas = container_of(obj, struct iommufd_ioas, obj);
+	struct iommufd_op seen __uninitialized, *op;
 	unsigned long bytes;
 
 	/* No domain and no access is left: this frees records, and cannot fail. */
-	WARN_ON(iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes));
+	op = iommufd_op_begin(&seen, ioas->ictx->id, IOMMUFD_OP_DESTROY);
+	iommufd_op_describe(op, ioas, 0, 0);
+	WARN_ON(iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes, NULL));
 	iox_ioas_remove(&ioas->iox);
 	/* On its own behalf: tests do that. */
 	iova_space_unreserve(&ioas->space, ioas);
@@ -73,6 +76,7 @@ void iommufd_ioas_destroy(struct iommufd_object *obj)
 
 	mutex_destroy(&ioas->attach_lock);
 	mutex_destroy(&ioas->access_lock);
+	iommufd_op_end(op, 0);
 }
 
 int iommufd_ioas_alloc_ioctl(struct iommufd_ucmd *ucmd)
@@ -206,6 +210,7 @@ int iommufd_ioas_allow_iovas(struct iommufd_ucmd *ucmd)
  * @length: bytes
  * @iova: wanted if fixed, else a hint; where it is mapped in the end
  * @start: offset of the first byte in the pages
+ * @op: what is told of it, or %NULL
  */
 struct map_args {
 	u32 ioas_id;
@@ -213,6 +218,7 @@ struct map_args {
 	u64 length;
 	u64 iova;
 	unsigned long start;
+	struct iommufd_op *op;
 };
 
 static int check_map(u32 flags, u64 addr, u64 length)
@@ -250,7 +256,7 @@ static int map_pages(struct iommufd_ioas *ioas, struct map_args *args,
 	area->pages = pages;
 	rc = iommufd_map_area(ioas, area, &what,
 			      args->flags & IOMMU_IOAS_MAP_FIXED_IOVA,
-			      &args->iova);
+			      &args->iova, args->op);
 	if (!rc)
 		return 0;
 
@@ -284,7 +290,7 @@ static int map_and_respond(struct iommufd_ucmd *ucmd, struct map_args *args,
 		if (rc)
 			iommufd_unmap_range(ioas, args->iova,
 					    args->iova + args->length - 1,
-					    &bytes);
+					    &bytes, NULL);
 	}
 	iommufd_object_put(ucmd->ictx, &ioas->obj);
 	return rc;
@@ -299,6 +305,7 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
 		.length = cmd->length,
 		.iova = cmd->iova,
 		.start = offset_in_page(cmd->user_va),
+		.op = ucmd->op,
 	};
 	struct iommufd_pages *pages;
 	int rc;
@@ -325,11 +332,12 @@ int iommufd_ioas_map(struct iommufd_ucmd *ucmd)
  * @uptr: user address of the first byte
  * @length: bytes
  * @iova: of the first byte
+ * @op: what is told of it, or %NULL
  *
  * Return: 0, or an errno as from IOMMU_IOAS_MAP with IOMMU_IOAS_MAP_FIXED_IOVA.
  */
 int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
-			  u64 length, u64 iova)
+			  u64 length, u64 iova, struct iommufd_op *op)
 {
 	struct map_args args = {
 		.ioas_id = ioas->obj.id,
@@ -337,6 +345,7 @@ int iommufd_ioas_map_user(struct iommufd_ioas *ioas, u32 flags, u64 uptr,
 		.length = length,
 		.iova = iova,
 		.start = offset_in_page(uptr),
+		.op = op,
 	};
 	struct iommufd_pages *pages;
 	int rc;
@@ -383,6 +392,7 @@ int iommufd_ioas_map_file(struct iommufd_ucmd *ucmd)
 		.length = cmd->length,
 		.iova = cmd->iova,
 		.start = offset_in_page(cmd->start),
+		.op = ucmd->op,
 	};
 	struct iommufd_pages *pages;
 	int rc;
@@ -424,6 +434,7 @@ int iommufd_ioas_copy(struct iommufd_ucmd *ucmd)
 		.flags = cmd->flags,
 		.length = cmd->length,
 		.iova = cmd->dst_iova,
+		.op = ucmd->op,
 	};
 	struct iommufd_pages *pages;
 	struct iommufd_ioas *src;
@@ -469,7 +480,7 @@ int iommufd_ioas_unmap(struct iommufd_ucmd *ucmd)
 	ioas = iommufd_ioas_lookup(ucmd->ictx, cmd->ioas_id);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iommufd_unmap_range(ioas, cmd->iova, last, &bytes);
+	rc = iommufd_unmap_range(ioas, cmd->iova, last, &bytes, ucmd->op);
 	iommufd_object_put(ucmd->ictx, &ioas->obj);
 	if (rc)
 		return rc;

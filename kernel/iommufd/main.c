@@ -118,15 +118,17 @@ union ucmd_buffer {
  * @size: of the structure as this kernel knows it, bytes
  * @min_size: the shortest structure there has ever been, bytes
  * @execute: does it
+ * @op: what it is for those who listen, if anything
  */
 struct ioctl_entry {
 	unsigned int cmd;
 	unsigned int size;
 	unsigned int min_size;
 	int (*execute)(struct iommufd_ucmd *ucmd);
+	enum iommufd_op_kind op;
 };
 
-#define ENTRY(_cmd, _execute, _struct, _last)                                 \
+#define ENTRY_OP(_cmd, _execute, _struct, _last, _op)                         \
 	[_IOC_NR(_cmd) - IOMMUFD_CMD_BASE] = {                                \
 		.cmd = _cmd,                                                  \
 		.size = sizeof(_struct) +                                     \
@@ -134,7 +136,11 @@ struct ioctl_entry {
 					  sizeof(_struct)),                   \
 		.min_size = offsetofend(_struct, _last),                      \
 		.execute = _execute,                                          \
+		.op = _op,                                                    \
 	}
+
+#define ENTRY(_cmd, _execute, _struct, _last)                                 \
+	ENTRY_OP(_cmd, _execute, _struct, _last, IOMMUFD_OP_NONE)
 
 static const struct ioctl_entry ioctls[] = {
 	ENTRY(IOMMU_DESTROY, iommufd_destroy, struct iommu_destroy, id),
@@ -148,8 +154,9 @@ static const struct ioctl_entry ioctls[] = {
 	      __reserved),
 	ENTRY(IOMMU_HWPT_GET_DIRTY_BITMAP, iommufd_hwpt_get_dirty_bitmap,
 	      struct iommu_hwpt_get_dirty_bitmap, data),
-	ENTRY(IOMMU_HWPT_INVALIDATE, iommufd_hwpt_invalidate,
-	      struct iommu_hwpt_invalidate, __reserved),
+	ENTRY_OP(IOMMU_HWPT_INVALIDATE, iommufd_hwpt_invalidate,
+		 struct iommu_hwpt_invalidate, __reserved,
+		 IOMMUFD_OP_INVALIDATE),
 	ENTRY(IOMMU_HWPT_SET_DIRTY_TRACKING, iommufd_hwpt_set_dirty_tracking,
 	      struct iommu_hwpt_set_dirty_tracking, __reserved),
 	ENTRY(IOMMU_IOAS_ALLOC, iommufd_ioas_alloc_ioctl,
@@ -158,19 +165,20 @@ static const struct ioctl_entry ioctls[] = {
 	      struct iommu_ioas_allow_iovas, allowed_iovas),
 	ENTRY(IOMMU_IOAS_CHANGE_PROCESS, iommufd_ioas_change_process,
 	      struct iommu_ioas_change_process, __reserved),
-	ENTRY(IOMMU_IOAS_COPY, iommufd_ioas_copy, struct iommu_ioas_copy,
-	      src_iova),
+	ENTRY_OP(IOMMU_IOAS_COPY, iommufd_ioas_copy, struct iommu_ioas_copy,
+		 src_iova, IOMMUFD_OP_COPY),
 	ENTRY(IOMMU_IOAS_IOVA_RANGES, iommufd_ioas_iova_ranges,
 	      struct iommu_ioas_iova_ranges, out_iova_alignment),
-	ENTRY(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova),
-	ENTRY(IOMMU_IOAS_MAP_FILE, iommufd_ioas_map_file,
-	      struct iommu_ioas_map_file, iova),
+	ENTRY_OP(IOMMU_IOAS_MAP, iommufd_ioas_map, struct iommu_ioas_map, iova,
+		 IOMMUFD_OP_MAP),
+	ENTRY_OP(IOMMU_IOAS_MAP_FILE, iommufd_ioas_map_file,
+		 struct iommu_ioas_map_file, iova, IOMMUFD_OP_MAP_FILE),
 #ifdef CONFIG_IOMMUFD_NOIOMMU
 	ENTRY(IOMMU_IOAS_NOIOMMU_GET_PA, iommufd_ioas_noiommu_get_pa,
 	      struct iommu_ioas_noiommu_get_pa, out_phys),
 #endif
-	ENTRY(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
-	      length),
+	ENTRY_OP(IOMMU_IOAS_UNMAP, iommufd_ioas_unmap, struct iommu_ioas_unmap,
+		 length, IOMMUFD_OP_UNMAP),
 	ENTRY(IOMMU_OPTION, iommufd_option, struct iommu_option, val64),
 	ENTRY(IOMMU_VDEVICE_ALLOC, iommufd_vdevice_alloc,
 	      struct iommu_vdevice_alloc, virt_id),
@@ -207,6 +215,21 @@ static const struct ioctl_entry *find_ioctl(unsigned int cmd)
 	return &ioctls[index];
 }
 
+/* Apart, so that its struct is not on everybody's stack */
+static noinline int execute_seen(const struct ioctl_entry *entry,
+				 struct iommufd_ucmd *ucmd)
+{
+	struct iommufd_op op __uninitialized;
+	int rc;
+
+	ucmd->op = __iommufd_op_begin(&op, ucmd->ictx->id, entry->op);
+	rc = entry->execute(ucmd);
+	if (!rc && entry->op == IOMMUFD_OP_UNMAP)
+		op.length = ((struct iommu_ioas_unmap *)ucmd->cmd)->length;
+	__iommufd_op_end(&op, rc);
+	return rc;
+}
+
 static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 			       unsigned long arg)
 {
@@ -228,6 +251,8 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 				   ucmd.usize);
 	if (rc)
 		return rc;
+	if (iommufd_op_watched() && entry->op)
+		return execute_seen(entry, &ucmd);
 	return entry->execute(&ucmd);
 }
 

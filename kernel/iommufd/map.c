@@ -44,6 +44,7 @@ struct fill {
 	unsigned long skip;
 	unsigned long step;
 	int prot;
+	struct iommufd_op *op;
 };
 
 static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
@@ -60,6 +61,8 @@ static int fill_run(void *arg, unsigned long pfn, unsigned long npages)
 				      fill->prot, GFP_KERNEL_ACCOUNT);
 		if (rc)
 			return rc;
+		iommufd_op_leaves(fill->op, fill->domain->pgsize_bitmap,
+				  fill->iova, PFN_PHYS(pfn) + fill->skip, size);
 		fill->skip = 0;
 		fill->iova += size;
 		fill->left -= size;
@@ -76,7 +79,7 @@ static void release_area(struct iommufd_area *area)
 }
 
 static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
-		       struct iommufd_area *area)
+		       struct iommufd_area *area, struct iommufd_op *op)
 {
 	struct fill fill = {
 		.domain = domain,
@@ -86,21 +89,29 @@ static int fill_domain(struct iommufd_ioas *ioas, struct iommu_domain *domain,
 		.step = ioas->small_pages ? 1 : ULONG_MAX,
 		/* Bound devices are coherent: see iommufd_device_bind(). */
 		.prot = area->prot | IOMMU_CACHE,
+		.op = op,
 	};
 	int rc;
 
-	if (area->pages->dmabuf)
-		return iommufd_dmabuf_fill(area->pages->dmabuf, domain, area);
+	if (area->pages->dmabuf) {
+		rc = iommufd_dmabuf_fill(area->pages->dmabuf, domain, area);
+		iommufd_op_stage(op, IOMMUFD_STAGE_TABLES);
+		iommufd_op_stage_flush(op);
+		return rc;
+	}
 	rc = iommufd_pages_acquire(area->pages, area_first_page(area),
 				   area_last_page(area));
+	iommufd_op_stage(op, IOMMUFD_STAGE_PIN);
 	if (rc)
 		return rc;
 
 	rc = iommufd_pages_for_each_run(area->pages, area_first_page(area),
 					area_last_page(area), fill_run, &fill);
+	iommufd_op_stage(op, IOMMUFD_STAGE_TABLES);
 	if (!rc)
 		rc = iommu_sync_map(domain, area->iova,
 				    iommufd_area_length(area));
+	iommufd_op_stage_flush(op);
 	if (rc) {
 		if (fill.iova != area->iova)
 			iommu_unmap(domain, area->iova, fill.iova - area->iova);
@@ -132,13 +143,14 @@ static void empty_domain(struct iommu_domain *domain, struct iommufd_area *area)
 	release_area(area);
 }
 
-static int fill_domains(struct iommufd_ioas *ioas, struct iommufd_area *area)
+static int fill_domains(struct iommufd_ioas *ioas, struct iommufd_area *area,
+			struct iommufd_op *op)
 {
 	struct iommufd_hwpt *hwpt;
 	int rc;
 
 	list_for_each_entry(hwpt, &ioas->hwpts, item) {
-		rc = fill_domain(ioas, hwpt->domain, area);
+		rc = fill_domain(ioas, hwpt->domain, area, op);
 		if (rc)
 			goto undo;
 	}
@@ -213,13 +225,15 @@ static __always_inline void sign_request(struct iova_request *request,
  * @fixed: area->iova says where
  * @iova: where it has been mapped; @area may be gone by then, since others can
  *	unmap it as soon as it is there
+ * @op: what is told of it, or %NULL
  *
  * Context: sleeps.
  * Return: 0; -EBUSY the IOAS is frozen; or an errno of iova_space_place(),
  * iommufd_pages_acquire() or the IOMMU, with nothing changed.
  */
 int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
-		     const struct iox_iova_req *what, bool fixed, u64 *iova)
+		     const struct iox_iova_req *what, bool fixed, u64 *iova,
+		     struct iommufd_op *op)
 {
 	struct iova_request request = { .req = *what };
 	int rc;
@@ -227,12 +241,14 @@ int iommufd_map_area(struct iommufd_ioas *ioas, struct iommufd_area *area,
 	sign_request(&request, ioas);
 	request.req.prot = iommufd_area_prot(area);
 	guard(rwsem_read)(&ioas->domains_rwsem);
+	iommufd_op_begin_map(op, ioas, area->iova, fixed, &request.req);
 	if (ioas->frozen)
 		return -EBUSY;
 	rc = iova_space_place(&request, area, fixed);
+	iommufd_op_stage_select(op, area->iova, request.req.answer);
 	if (rc)
 		return rc;
-	rc = fill_domains(ioas, area);
+	rc = fill_domains(ioas, area, op);
 	if (rc) {
 		guard(mutex)(&ioas->space.lock);
 		iova_space_erase(&ioas->space, area);
@@ -322,7 +338,8 @@ static int pick_victims(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 static unsigned long unmap_victims(struct iommufd_ioas *ioas,
-				   struct list_head *victims)
+				   struct list_head *victims,
+				   struct iommufd_op *op)
 {
 	struct iommu_iotlb_gather gather;
 	struct iommufd_area *area, *next;
@@ -335,9 +352,12 @@ static unsigned long unmap_victims(struct iommufd_ioas *ioas,
 			unmap_area_fast(hwpt->domain, area, &gather);
 			cond_resched();
 		}
+		iommufd_op_stage(op, IOMMUFD_STAGE_TABLES);
 		iommu_iotlb_sync(hwpt->domain, &gather);
+		iommufd_op_stage_flush(op);
 		list_for_each_entry(area, victims, unmap_item)
 			release_area(area);
+		iommufd_op_stage(op, IOMMUFD_STAGE_PIN);
 	}
 
 	tell_unmapped(ioas, victims);
@@ -371,6 +391,7 @@ static void unmap_claims(struct iommufd_ioas *ioas, unsigned long iova,
  * @iova: first IOVA
  * @last: last IOVA, included
  * @unmapped: bytes that were mapped, or claimed, and no longer are
+ * @op: what is told of it, or %NULL
  *
  * All or nothing. Areas whose map or unmap has not returned yet do not count.
  * Claims in the range go if no area does; if the range is all there is, they do
@@ -381,11 +402,13 @@ static void unmap_claims(struct iommufd_ioas *ioas, unsigned long iova,
  * the range; -EBUSY an access does not let go, or the IOAS is frozen.
  */
 int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
-			unsigned long last, unsigned long *unmapped)
+			unsigned long last, unsigned long *unmapped,
+			struct iommufd_op *op)
 {
 	unsigned int tries;
 	int rc;
 
+	iommufd_op_describe(op, ioas, iova, last - iova + 1);
 	for (tries = 0; tries < UNMAP_TRIES; tries++) {
 		struct iova_window held;
 		LIST_HEAD(victims);
@@ -395,7 +418,8 @@ int iommufd_unmap_range(struct iommufd_ioas *ioas, unsigned long iova,
 				return -EBUSY;
 			rc = pick_victims(ioas, iova, last, &victims, &held);
 			if (!rc) {
-				*unmapped = unmap_victims(ioas, &victims);
+				iommufd_op_first_stage(op);
+				*unmapped = unmap_victims(ioas, &victims, op);
 				if (unlikely(iova_space_has_claims(&ioas->space)))
 					unmap_claims(ioas, iova, last, unmapped);
 				return 0;
@@ -458,7 +482,7 @@ static int fill_areas(struct iommufd_ioas *ioas, struct iommu_domain *domain)
 
 	for (area = iommufd_ioas_next_area(ioas, NULL); area;
 	     area = iommufd_ioas_next_area(ioas, area)) {
-		rc = fill_domain(ioas, domain, area);
+		rc = fill_domain(ioas, domain, area, NULL);
 		if (rc) {
 			empty_areas(ioas, domain, area);
 			return rc;

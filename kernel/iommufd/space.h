@@ -11,6 +11,7 @@
 #include <linux/util_macros.h>
 #include <linux/xarray.h>
 
+
 struct iommufd_pages;
 
 /**

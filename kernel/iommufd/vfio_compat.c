@@ -145,6 +145,7 @@ static int map_dma(struct iommufd_ctx *ictx, void __user *arg)
 {
 	const size_t min_size = offsetofend(struct vfio_iommu_type1_dma_map,
 					    size);
+	struct iommufd_op seen __uninitialized, *op;
 	struct vfio_iommu_type1_dma_map map;
 	struct iommufd_ioas *ioas;
 	u32 flags = 0;
@@ -163,7 +164,10 @@ static int map_dma(struct iommufd_ctx *ictx, void __user *arg)
 	ioas = get_vfio_ioas(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
-	rc = iommufd_ioas_map_user(ioas, flags, map.vaddr, map.size, map.iova);
+	op = iommufd_op_begin(&seen, ictx->id, IOMMUFD_OP_MAP);
+	rc = iommufd_ioas_map_user(ioas, flags, map.vaddr, map.size, map.iova,
+				   op);
+	iommufd_op_end(op, rc);
 	iommufd_object_put(ictx, &ioas->obj);
 	return rc;
 }
@@ -191,7 +195,8 @@ static int cut_out(struct iommufd_ioas *ioas, unsigned long iova,
 }
 
 static int unmap_some(struct iommufd_ioas *ioas,
-		      struct vfio_iommu_type1_dma_unmap *unmap)
+		      struct vfio_iommu_type1_dma_unmap *unmap,
+		      struct iommufd_op *op)
 {
 	unsigned long last, bytes = 0;
 	int rc;
@@ -205,20 +210,21 @@ static int unmap_some(struct iommufd_ioas *ioas,
 	rc = cut_out(ioas, unmap->iova, last);
 	if (rc)
 		return rc;
-	rc = iommufd_unmap_range(ioas, unmap->iova, last, &bytes);
+	rc = iommufd_unmap_range(ioas, unmap->iova, last, &bytes, op);
 	unmap->size = bytes;
 	return rc;
 }
 
 static int unmap_all(struct iommufd_ioas *ioas,
-		     struct vfio_iommu_type1_dma_unmap *unmap)
+		     struct vfio_iommu_type1_dma_unmap *unmap,
+		     struct iommufd_op *op)
 {
 	unsigned long bytes = 0;
 	int rc;
 
 	if (unmap->iova || unmap->size)
 		return -EINVAL;
-	rc = iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes);
+	rc = iommufd_unmap_range(ioas, 0, ULONG_MAX, &bytes, op);
 	unmap->size = bytes;
 	return rc;
 }
@@ -227,6 +233,7 @@ static int unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
 {
 	const size_t min_size = offsetofend(struct vfio_iommu_type1_dma_unmap,
 					    size);
+	struct iommufd_op seen __uninitialized, *op;
 	struct vfio_iommu_type1_dma_unmap unmap;
 	struct iommufd_ioas *ioas;
 	int rc;
@@ -239,10 +246,14 @@ static int unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
 	ioas = get_vfio_ioas(ictx);
 	if (IS_ERR(ioas))
 		return PTR_ERR(ioas);
+	op = iommufd_op_begin(&seen, ictx->id, IOMMUFD_OP_UNMAP);
 	if (unmap.flags & VFIO_DMA_UNMAP_FLAG_ALL)
-		rc = unmap_all(ioas, &unmap);
+		rc = unmap_all(ioas, &unmap, op);
 	else
-		rc = unmap_some(ioas, &unmap);
+		rc = unmap_some(ioas, &unmap, op);
+	if (unlikely(op && op->described))
+		op->length = unmap.size;
+	iommufd_op_end(op, rc);
 	iommufd_object_put(ictx, &ioas->obj);
 
 	/* Also when it failed: programs read the size, and mind it. */
