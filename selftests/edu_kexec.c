@@ -28,6 +28,7 @@
 #include "lib/edu.h"
 #include "lib/iommufd.h"
 #include "lib/luo.h"
+#include "lib/pt_model.h"
 #include "lib/steps.h"
 
 #define SESSION "edu_kexec"
@@ -449,9 +450,18 @@ static void case_replace(struct state *s)
 	check_anew(s);
 }
 
+static int check_page_table(struct state *s)
+{
+	struct pt_stats stats;
+	int err = pt_stats_read(s->fd, s->hwpt, &stats);
+
+	return err ?: stats.mapped == 2 * MEMORY ? 0 : -EILSEQ;
+}
+
 static void case_keep(struct state *s)
 {
 	get_all(s);
+	result(check_page_table(s), "the restored page table maps all that it did");
 	finish(s);
 	result(dma(s, AT, 5), "DMA goes on through the restored domain");
 	close_all(s);

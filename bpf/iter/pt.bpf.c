@@ -6,7 +6,6 @@
  */
 #define BPF_NO_KFUNC_PROTOTYPES
 #include "vmlinux.h"
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 #include <iox/pt.h>
 
