@@ -95,7 +95,12 @@ build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 	$(call tell,CC,$@)
 	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
 
-selftests: $(BPFTOOL)
+build/traces/made: selftests/traces/generate
+	$(call tell,TRACES,$(@D))
+	$(Q)$< $(@D)
+	@touch $@
+
+selftests: $(BPFTOOL) build/traces/made
 	$(call tell,MAKE,build/selftests)
 	@$(MAKE) -C selftests $(if $(V),,-s)
 
@@ -126,7 +131,7 @@ help:
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'
 	@echo 'make user             the iox command              -> build/bin/iox'
-	@echo 'make selftests        the test programs            -> build/selftests/'
+	@echo 'make selftests        the test programs and traces -> build/selftests/, build/traces/'
 	@echo 'make tools            bpftool, libbpf and headers  -> build/tools/, build/headers/'
 	@echo 'make vmlinux.h        the kernel types for BPF, from the built kernel'
 	@echo 'make check-vmlinux-h  fail if the committed vmlinux.h is not that of the built kernel'

@@ -9,12 +9,14 @@
 
 #include "iox.h"
 #include "lib/policies.h"
+#include "lib/policy_file.h"
 
 int policy_check(int argc, char **argv);
 int policy_list(int argc, char **argv);
 int policy_load(int argc, char **argv);
 int policy_replace(int argc, char **argv);
 int policy_show(int argc, char **argv);
+int policy_try(int argc, char **argv);
 int policy_unload(int argc, char **argv);
 
 extern const char *const policy_state_name[];
@@ -29,6 +31,9 @@ const char *policy_scope(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id);
 
 /* The scope, and what else there is to say: "host, 50 of 1000, strict". Returns @buf. */
 const char *policy_place(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id, __u64 share, __u32 flags);
+
+/* The message of why a link could not attach it there. */
+void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err);
 
 /* A share as an option's argument; wrong usage ends the program. */
 __u32 policy_parse_share(const char *arg, struct argp_state *state);

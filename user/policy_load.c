@@ -22,8 +22,7 @@ struct options {
 	__u32 flags;		/* on top of those of the file */
 };
 
-/* How the attaching failed. */
-static void say_refused(const struct policy_file *f, const struct policy_place *place, int err)
+void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err)
 {
 	const char *name = policy_file_name(f);
 	const struct policy *other;
@@ -134,7 +133,7 @@ static bool attach(const struct policy_file *f, const struct policy_place *place
 		return false;
 	link = bpf_link_create(bpf_map__fd(f->map), 0, BPF_STRUCT_OPS, NULL);
 	if (link < 0) {
-		say_refused(f, place, link);
+		policy_say_refused(f, place, link);
 		return false;
 	}
 	err = policy_pins_add(link, name, id, path);
@@ -283,7 +282,7 @@ static bool update(const struct policy *old, const struct policy_file *f,
 		return false;
 	}
 	if (err) {
-		say_refused(f, place, err);
+		policy_say_refused(f, place, err);
 		return false;
 	}
 	if (policy_pins_find(old->link_id, path))

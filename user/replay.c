@@ -16,10 +16,12 @@
 #include "lib/msg.h"
 #include "lib/out.h"
 #include "lib/replay.h"
+#include "lib/trial.h"
 
 struct options {
 	const char *file;
 	bool json;
+	bool no_memory;
 };
 
 /* Calls of one kind. */
@@ -40,6 +42,7 @@ struct otherwise {
 
 struct rerun {
 	struct replay replay;
+	bool no_memory;
 	struct alias memory;
 	struct calls calls[TRACE_DESTROY];	/* those that are timed */
 	struct otherwise otherwise[MAX_OTHERWISE];
@@ -48,6 +51,7 @@ struct rerun {
 
 static const struct argp_option options[] = {
 	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
+	{ "no-memory", 'M', NULL, 0, "Only have IOVAs chosen (IOX_IOAS_TRY_MAP)", 0 },
 	{ 0 },
 };
 
@@ -58,6 +62,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'j':
 		o->json = true;
+		return 0;
+	case 'M':
+		o->no_memory = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->file)
@@ -98,18 +105,25 @@ static struct rerun *rerun_of(struct replay *r)
 	return (struct rerun *)r;
 }
 
-static int timed_ioctl(struct replay *r, enum trace_op op, unsigned long request, void *cmd)
+/* A call that began at @start has ended. */
+static void count(struct replay *r, enum trace_op op, __u64 start, int err)
 {
 	struct calls *c = &rerun_of(r)->calls[op];
-	__u64 start = now_ns(), ns;
-	int err = ioctl(r->fd, request, cmd) ? -errno : 0;
+	__u64 ns = now_ns() - start;
 
-	ns = now_ns() - start;
 	c->count++;
 	c->failed += !!err;
 	c->hist.bucket[iox_hist_index(ns)]++;
 	if (c->max_ns < ns)
 		c->max_ns = ns;
+}
+
+static int timed_ioctl(struct replay *r, enum trace_op op, unsigned long request, void *cmd)
+{
+	__u64 start = now_ns();
+	int err = ioctl(r->fd, request, cmd) ? -errno : 0;
+
+	count(r, op, start, err);
 	return err;
 }
 
@@ -153,8 +167,20 @@ static int map_file(struct replay *r, const struct trace_request *req, struct re
 	return err;
 }
 
+static int map_nothing(struct replay *r, const struct trace_request *req, struct replay_area *area)
+{
+	struct iox_ioas_try_map cmd;
+	__u64 start = now_ns();
+	int err = trial_map(r, req, area, &cmd);
+
+	count(r, req->op, start, err);
+	return err;
+}
+
 static int map(struct replay *r, const struct trace_request *req, struct replay_area *area)
 {
+	if (rerun_of(r)->no_memory)
+		return map_nothing(r, req, area);
 	if (req->op == TRACE_MAP_FILE && alias_in_file(&rerun_of(r)->memory, req->addr, req->length))
 		return map_file(r, req, area);
 	return map_memory(r, req, area);
@@ -286,6 +312,7 @@ static bool print_json(const struct rerun *run, const struct trace *trace)
 	uname(&kernel);
 	out_json_str(o, "trace", trace->path);
 	out_json_str(o, "kernel", kernel.release);
+	out_json_bool(o, "memory", !run->no_memory);
 	out_json_u64(o, "skipped", run->replay.skipped);
 	json_object_object_add(o, "calls", json_calls(run));
 	json_object_object_add(o, "otherwise", json_otherwise(run));
@@ -323,7 +350,7 @@ static bool rerun(struct rerun *run, const struct trace *trace)
 	return !err;
 }
 
-static bool replay(struct rerun *run, const struct trace *trace, const struct options *o)
+static bool rerun_with_memory(struct rerun *run, const struct trace *trace)
 {
 	bool ok;
 
@@ -331,6 +358,18 @@ static bool replay(struct rerun *run, const struct trace *trace, const struct op
 		return false;
 	ok = rerun(run, trace);
 	alias_free(&run->memory);
+	return ok;
+}
+
+static bool replay(struct rerun *run, const struct trace *trace, const struct options *o)
+{
+	bool ok;
+
+	run->no_memory = o->no_memory;
+	if (o->no_memory)
+		ok = trial_check() && rerun(run, trace);
+	else
+		ok = rerun_with_memory(run, trace);
 	if (ok && o->json)
 		ok = print_json(run, trace);
 	else if (ok)

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -65,4 +69,70 @@ bool cgroup_path_of(__u64 id, char path[PATH_MAX])
 		return false;
 	path[len] = 0;
 	return true;
+}
+
+/* --- one of our own ------------------------------------------------------- */
+
+/* How long the kernel may take to notice that the last one has left. */
+#define REMOVE_TRIES 1000
+#define REMOVE_NAP_NS 1000000
+
+static void remove_stale(const char *name)
+{
+	size_t len = strlen(name);
+	DIR *dir = opendir(CGROUPS);
+	char path[PATH_MAX];
+	struct dirent *e;
+
+	if (!dir)
+		return;
+	while ((e = readdir(dir))) {
+		if (strncmp(e->d_name, name, len) || e->d_name[len] != '-' ||
+		    !kill(atoi(e->d_name + len + 1), 0) || errno != ESRCH)
+			continue;
+		snprintf(path, sizeof(path), CGROUPS "/%s", e->d_name);
+		rmdir(path);
+	}
+	closedir(dir);
+}
+
+bool cgroup_make(const char *name, char path[PATH_MAX], __u64 *id)
+{
+	struct statfs fs;
+
+	if (statfs(CGROUPS, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC) {
+		msg_error(CGROUPS, "is no cgroup (v2) file system",
+			  "mount -t cgroup2 none " CGROUPS);
+		return false;
+	}
+	remove_stale(name);
+	snprintf(path, PATH_MAX, CGROUPS "/%s-%d", name, getpid());
+	if (mkdir(path, 0755) && errno != EEXIST) {
+		msg_errno(errno, path,
+			  errno == EPERM || errno == EACCES ? "run it as root" : NULL);
+		return false;
+	}
+	return cgroup_id_of(path, id);
+}
+
+void cgroup_remove(const char *path)
+{
+	const struct timespec nap = { .tv_nsec = REMOVE_NAP_NS };
+
+	for (int i = 0; i < REMOVE_TRIES && rmdir(path) && errno == EBUSY; i++)
+		nanosleep(&nap, NULL);
+}
+
+int cgroup_enter(const char *path)
+{
+	char procs[PATH_MAX + 16];
+	int fd, err = 0;
+
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	fd = open(procs, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "0", 1) != 1)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
 }

@@ -135,7 +135,7 @@ static enum policy_state registered_as(const char *word, enum policy_state other
 }
 
 /* A policy that is attached by a link stays READY for BPF when it is in force; sysfs knows. */
-static void read_registered(struct policy *policy)
+void policy_read_registered(struct policy *policy)
 {
 	char state[32];
 
@@ -273,7 +273,7 @@ bool policies_read(struct policies *p)
 		err = read_links(p);
 	if (!err) {
 		for (size_t i = 0; i < p->nr; i++)
-			read_registered(&p->list[i]);
+			policy_read_registered(&p->list[i]);
 		return true;
 	}
 	msg_errno(err, "listing BPF maps and links", err == -EPERM ? "run it as root" : NULL);

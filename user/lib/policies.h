@@ -63,6 +63,9 @@ struct policies {
 bool policies_read(struct policies *p);
 void policies_free(struct policies *p);
 
+/* What the kernel tells of the one that has policy->map_id: all that only registered ones have. */
+void policy_read_registered(struct policy *policy);
+
 /* Does the kernel have any at all? False with the message given. */
 bool policies_supported(void);
 

@@ -30,26 +30,37 @@ static bool can_read(const char *path)
 	return true;
 }
 
-bool policy_file_open(struct policy_file *f, const char *path)
+/* From memory, or from the file @name. */
+static bool open_object(struct policy_file *f, const char *name, const void *bytes, size_t size)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = LOG_SIZE);
 
-	*f = (struct policy_file){ .path = path };
-	if (!can_read(path))
-		return false;
+	*f = (struct policy_file){ .path = name };
 	f->log = calloc(1, LOG_SIZE);
 	if (!f->log) {
-		msg_errno(ENOMEM, path, NULL);
+		msg_errno(ENOMEM, name, NULL);
 		return false;
 	}
 	opts.kernel_log_buf = f->log;
-	f->object = bpf_object__open_file(path, &opts);
+	f->object = bytes ? bpf_object__open_mem(bytes, size, &opts) :
+			    bpf_object__open_file(name, &opts);
 	if (f->object && bpf_object__btf(f->object))
 		return true;
-	msg_error(path, "is no BPF object with BTF",
+	msg_error(name, "is no BPF object with BTF",
 		  "compile it with clang -target bpf -g, as 'make bpf' does");
 	policy_file_close(f);
 	return false;
+}
+
+bool policy_file_open(struct policy_file *f, const char *path)
+{
+	*f = (struct policy_file){};
+	return can_read(path) && open_object(f, path, NULL, 0);
+}
+
+bool policy_file_open_bytes(struct policy_file *f, const char *name, const void *bytes, size_t size)
+{
+	return open_object(f, name, bytes, size);
 }
 
 void policy_file_close(struct policy_file *f)
