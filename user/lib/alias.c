@@ -55,7 +55,7 @@ bool alias_make(struct alias *a, __u64 length)
 	*a = (struct alias){ .fd = -1 };
 	if (length > 1ULL << 46) {
 		msg_error("the trace", "has mappings longer than an address space",
-			  "leave them out");
+			  "leave them out, or take --no-memory");
 		return false;
 	}
 	a->size = round_up(length) + ALIGN;
