@@ -168,6 +168,22 @@ TEST_F(policy, random_cannot_be_guessed)
 	EXPECT_COUNTED(64, 64, 0, 0, 0);
 }
 
+TEST_F(policy, random_uses_all_windows)
+{
+	struct iommu_iova_range windows[] = {
+		{ .start = 0, .last = MSI_FIRST - 1 },
+		{ .start = MSI_LAST + 1, .last = (1ULL << 39) - 1 },
+	};
+	__u64 high = 0;
+
+	must(ioas_allow(self->env.fd, self->env.ioas, windows, ARRAY_SIZE(windows)));
+	START("random", "random");
+	for (int i = 0; i < 64; i++)
+		high |= MAP(PAGE);
+	EXPECT_EQ((1ULL << 39) - PAGE, high);
+	EXPECT_COUNTED(64, 64, 0, 0, 0);
+}
+
 TEST_F(policy, split32_keeps_small_ones_low)
 {
 	struct iommu_iova_range range = { .start = 1ULL << 32,
