@@ -112,6 +112,11 @@ static __u64 leaves(json_object *row, const char *size)
 	return json_number(json_member(row, "leaves"), size);
 }
 
+static __u64 placed_by(json_object *row, const char *who)
+{
+	return json_number(json_member(row, "placed_by"), who);
+}
+
 static __u64 address(json_object *row, const char *key)
 {
 	return strtoull(json_string(row, key), NULL, 16);
@@ -196,6 +201,24 @@ TEST_F(policy_try, first_fit_and_best_fit_differ)
 	EXPECT_LT(0, json_number(OF(tried, "best_fit"), "p99_ns"));
 }
 
+TEST_F(policy_try, finds_the_largest_gap)
+{
+	const __u64 step = 64 * MIB;
+	json_object *tried;
+
+	/* A page every 64 MiB, in no order, but for the ten from 20 on. */
+	for (__u64 i = 0; i < 64; i++) {
+		__u64 at = i * 37 % 64;
+
+		if (at < 20 || at >= 30)
+			fprintf(self->trace, "{\"t\":1,\"op\":\"map\",\"space\":1,\"iova\":\"0x%llx\","
+				"\"length\":4096,\"addr\":\"0x0\",\"fixed\":true,\"prot\":\"rw\","
+				"\"backing\":\"user\"}\n", at * step);
+	}
+	tried = TRIED("-b 32");
+	EXPECT_EQ(11 * step - PAGE, json_number(OF(tried, "built-in"), "free_gap"));
+}
+
 TEST_F(policy_try, counts_what_fails_for_want_of_room)
 {
 	json_object *tried, *row;
@@ -213,6 +236,25 @@ TEST_F(policy_try, counts_what_fails_for_want_of_room)
 	EXPECT_EQ(1, json_number(tried, "skipped"));
 }
 
+TEST_F(policy_try, fixed_places_and_hints_are_kept)
+{
+	json_object *tried;
+
+	fputs("{\"t\":1,\"op\":\"map\",\"space\":1,\"iova\":\"0x10000000\",\"length\":4096,"
+	      "\"addr\":\"0x0\",\"fixed\":true,\"prot\":\"r\",\"backing\":\"user\"}\n"
+	      "{\"t\":1,\"op\":\"copy\",\"space\":1,\"iova\":\"0x1000\",\"length\":4096,"
+	      "\"addr\":\"0x0\",\"fixed\":false,\"hint\":\"0x20000000\",\"prot\":\"w\","
+	      "\"backing\":\"dmabuf\"}\n", self->trace);
+	tried = TRIED("$BUILD/bpf/first_fit.bpf.o");
+	EXPECT_EQ(0x10000000, address(OF(tried, "built-in"), "lowest"));
+	EXPECT_EQ(0x20000fff, address(OF(tried, "built-in"), "highest"));
+	EXPECT_EQ(0x10001000, json_number(OF(tried, "built-in"), "span"));
+	EXPECT_EQ(1, placed_by(OF(tried, "built-in"), "fixed"));
+	EXPECT_EQ(1, placed_by(OF(tried, "built-in"), "hint"));
+	/* A policy may have another opinion. */
+	EXPECT_EQ(PAGE, address(OF(tried, "first_fit"), "lowest"));
+}
+
 /* --- policies -------------------------------------------------------------------- */
 
 TEST_F(policy_try, one_that_declines_or_refuses)
@@ -224,6 +266,9 @@ TEST_F(policy_try, one_that_declines_or_refuses)
 	ADD_MAP(0x40000, PAGE);
 	tried = TRIED("--name declines $BUILD/bpf/odd.bpf.o");
 	EXPECT_COUNTERS(OF(tried, "declines"), 3, 2, 1, 0, 0);
+	EXPECT_EQ(2, placed_by(OF(tried, "declines"), "policy"));
+	EXPECT_EQ(1, placed_by(OF(tried, "declines"), "declined"));
+	EXPECT_EQ(3, placed_by(OF(tried, "built-in"), "declined"));
 	EXPECT_EQ(0, json_number(OF(tried, "declines"), "failed"));
 	tried = TRIED("--name refuses $BUILD/bpf/odd.bpf.o");
 	EXPECT_COUNTERS(OF(tried, "refuses"), 3, 2, 0, 1, 0);
@@ -240,6 +285,7 @@ TEST_F(policy_try, one_that_is_ejected)
 	tried = TRIED("--name wrong $BUILD/bpf/odd.bpf.o");
 	EXPECT_EQ(0, json_number(OF(tried, "wrong"), "failed"));
 	EXPECT_COUNTERS(OF(tried, "wrong"), 16, 0, 0, 0, 16);
+	EXPECT_EQ(4, placed_by(OF(tried, "wrong"), "built-in"));
 	EXPECT_EQ(0, strncmp("faults errno=-22 ", json_string(OF(tried, "wrong"), "ejected"), 17));
 	EXPECT_EQ(0, TRY("-T " TRACE " --name wrong $BUILD/bpf/odd.bpf.o"));
 	SAYS("\n  ejected: faults errno=-22 ");
@@ -324,7 +370,8 @@ TEST_F(policy_try, without_privilege)
 }
 
 /* Starts a long trial as $p, and waits for its child $c. */
-#define START_LONG "$IOX policy try $BUILD/bpf/best_fit.bpf.o -T " TRACE " 2>&1 >/dev/null & p=$!; "	\
+#define START_LONG							\
+	"$IOX policy try $BUILD/bpf/best_fit.bpf.o -T " TRACE " 2>&1 >/dev/null & p=$!; "	\
 	"while ! c=$(cat " OWN_CGROUPS "/cgroup.procs 2>/dev/null) || [ -z \"$c\" ]; do sleep 0.02; done; "
 
 static void add_many(FILE *trace)
@@ -358,10 +405,13 @@ TEST_F_TIMEOUT(policy_try, a_killed_child_is_told, 120)
 TEST_F_TIMEOUT(policy_try, what_a_killed_one_leaves_goes_with_the_next, 120)
 {
 	add_many(self->trace);
-	EXPECT_EQ(137, shell_run(self->output, START_LONG "kill -9 $p; wait $p 2>/dev/null"));
+	/* By itself, the child does not end. */
+	EXPECT_EQ(137, shell_run(self->output, START_LONG
+				 "kill -STOP $c; kill -9 $p; wait $p 2>/dev/null"));
 	/* The kernel takes the policy and the child; the cgroup stays. */
-	shell_run(self->output, "while [ -n \"$(ls /sys/kernel/iox/iova_policies)\" ]; do sleep 0.02; done; "
-		  "ls -d " OWN_CGROUPS);
+	shell_run(self->output, "while [ -n \"$(ls /sys/kernel/iox/iova_policies)\" ] || "
+		  "[ -n \"$(cat " OWN_CGROUPS "/cgroup.procs)\" ]; do "
+		  "sleep 0.02; done; ls -d " OWN_CGROUPS);
 	SAYS("/iox-try-");
 	rewind(self->trace);
 	ASSERT_EQ(0, ftruncate(fileno(self->trace), 0));

@@ -227,6 +227,19 @@ TEST_F(replay, nothing_otherwise_is_success)
 	EXPECT_CALLS(json, "unmap", 0, 0);
 }
 
+TEST_F(replay, what_was_unmapped_unseen_is_unmapped_here)
+{
+	json_object *json;
+
+	/* The second lies where the first must have been unmapped. */
+	write_text(HEAD "{\"t\":1,\"op\":\"map\",\"space\":1,\"iova\":\"0x1000\",\"length\":8192"
+		   MAP_REST "{\"t\":2,\"op\":\"map\",\"space\":1,\"iova\":\"0x2000\",\"length\":4096"
+		   MAP_REST "{\"t\":3,\"op\":\"destroy\",\"space\":1}\n");
+	json = REPLAYED(0, "");
+	EXPECT_CALLS(json, "map", 2, 0);
+	EXPECT_CALLS(json, "unmap", 1, 0);
+}
+
 TEST_F(replay, more_than_an_address_space)
 {
 	write_text(HEAD "{\"t\":1,\"op\":\"map\",\"space\":1,\"iova\":\"0x1000\","

@@ -150,7 +150,7 @@ bool policy_trial(struct policy_trial *t, struct policy_file *f)
 
 	if (!cgroup_make(CGROUP_NAME, cgroup, &place.cgroup_id))
 		return false;
-	place.share = POLICY_SHARE_ALL;
+	place.share = 0;
 	/* A shadow would have no say. */
 	place.flags &= ~(__u32)POLICY_FLAG_SHADOW;
 	ok = policy_file_set_place(f, &place) && policy_file_load(f) &&

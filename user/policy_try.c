@@ -163,6 +163,24 @@ static json_object *json_address(__u64 value)
 	return json_object_new_string(text);
 }
 
+static json_object *json_placed_by(const struct trial_result *res)
+{
+	static const char *const name[] = {
+		[IOX_TRY_FIXED] = "fixed",
+		[IOX_TRY_BUILT_IN] = "built-in",
+		[IOX_TRY_POLICY] = "policy",
+		[IOX_TRY_DECLINED] = "declined",
+		[IOX_TRY_FAULT] = "fault",
+		[IOX_TRY_HINT] = "hint",
+	};
+	json_object *o = json_object_new_object();
+
+	for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
+		if (name[i])
+			out_json_u64(o, name[i], res->answers[i]);
+	return o;
+}
+
 static void json_tables(json_object *o, const struct trial_result *res)
 {
 	static const char *const size[PT_NR_LEAVES] = { "4k", "2m", "1g" };
@@ -197,6 +215,7 @@ static json_object *json_row(const struct row *r)
 	json_object_object_add(o, "counters", counters);
 	json_object_object_add(o, "ejected", r->trial.ejected ?
 			       json_object_new_string(r->trial.policy.exit) : NULL);
+	json_object_object_add(o, "placed_by", json_placed_by(res));
 	out_json_u64(o, "p50_ns", hist_percentile(&res->select, 50));
 	out_json_u64(o, "p99_ns", hist_percentile(&res->select, 99));
 	json_tables(o, res);

@@ -17,7 +17,7 @@ struct alias {
 bool alias_make(struct alias *a, __u64 length);
 void alias_free(struct alias *a);
 
-/* Memory that is aligned like @addr, as far as leaves of 2 MiB go by it; and the same in the file. */
+/* Memory that is aligned like @addr, as far as leaves of 2 MiB go by it; the same in the file. */
 void *alias_at(const struct alias *a, __u64 addr);
 __u64 alias_offset(__u64 addr);
 

@@ -30,7 +30,8 @@ struct policy_place {
 /* All of these give the message when they fail. The path must stay. */
 bool policy_file_open(struct policy_file *f, const char *path);
 /* The same with one that is in memory; @name is for messages. */
-bool policy_file_open_bytes(struct policy_file *f, const char *name, const void *bytes, size_t size);
+bool policy_file_open_bytes(struct policy_file *f, const char *name, const void *bytes,
+			    size_t size);
 void policy_file_close(struct policy_file *f);
 
 /* The policy that comes after @map in the file, the first one after NULL; NULL if there is none. */

@@ -131,7 +131,8 @@ static void count_leaves(struct pt_model *m, enum pt_leaf leaf, __u64 nr, bool a
 }
 
 /* 2 MiB, or less of one, of a piece: false if its leaves are small. */
-static bool count_slot(struct pt_model *m, const struct piece *p, const struct piece *slot, bool add)
+static bool count_slot(struct pt_model *m, const struct piece *p, const struct piece *slot,
+		       bool add)
 {
 	if (p->large && is_whole(slot, SHIFT_2M)) {
 		count_leaves(m, PT_LEAF_2M, 1, add);

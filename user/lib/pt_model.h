@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Which tables and leaves an I/O page table of three or four levels would have, with leaves of 4 KiB, 2 MiB
- * and 1 GiB, as x86's: counted from what is mapped, without a device.
+ * Which tables and leaves an I/O page table of three or four levels would have, with leaves of
+ * 4 KiB, 2 MiB and 1 GiB, as x86's: counted from what is mapped, without a device.
  *
  * As in the kernel, a table that has become empty stays until what is unmapped covers all that it
  * could lead to, or a leaf takes its place.

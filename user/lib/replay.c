@@ -60,13 +60,13 @@ static int unmap_area(struct replay *r, __u32 number, struct replay_area *area)
 /* All that was mapped in @first..@last of the trace; -ENOENT if that is nothing. */
 static int unmap_range(struct replay *r, __u32 number, __u64 first, __u64 last)
 {
-	struct replay_area *area;
-	int err = -ENOENT;
+	struct replay_area *area = area_at(&r->spaces[number], first, last);
+	int err = area ? 0 : -ENOENT, one;
 
-	while ((area = area_at(&r->spaces[number], first, last))) {
-		err = unmap_area(r, number, area);
-		if (err)
-			return err;
+	for (; area; area = area_at(&r->spaces[number], first, last)) {
+		one = unmap_area(r, number, area);
+		if (one)
+			err = one;
 	}
 	return err;
 }

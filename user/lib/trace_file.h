@@ -58,7 +58,7 @@ static inline bool trace_is_map(enum trace_op op)
 	return op == TRACE_MAP || op == TRACE_MAP_FILE || op == TRACE_COPY;
 }
 
-/* NULL and false: with the message given. What could not be written is told at the latest by close. */
+/* NULL and false: the message is given. What could not be written, close tells at the latest. */
 struct trace_file *trace_file_create(const char *path);
 bool trace_file_write(struct trace_file *f, const struct trace_request *req);
 
