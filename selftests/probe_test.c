@@ -379,7 +379,8 @@ TEST_F(probe, by_ioas)
 	ASSERT_EQ(0, shell_run(self->output, "$IOX stat --json --by ioas -- "
 			"sh -c '$SELF load 20 0 1; $SELF load 30 0 2; $SELF load 1 0 2'"));
 	self->json = json_tokener_parse(self->output);
-	ASSERT_EQ(3, count_keys(self->json, "map", &sum));
+	/* Contexts of Linux's own are known by addresses, which can be used again. */
+	ASSERT_LE(iommufd_is_iox() ? 3 : 2, count_keys(self->json, "map", &sum));
 	EXPECT_EQ(51, sum);
 }
 

@@ -87,25 +87,34 @@ static const struct argp argp = {
 	.children = children,
 };
 
-/* Ids are used again after an IOAS is gone. 0: no memory. */
-static __u32 space_number(struct run *r, const struct iox_event *e)
+/* Linux's own iommufd does not tell us whose IOAS ends: the newest one it can be. */
+static bool is_space(const struct space *s, const struct iox_event *e)
+{
+	return !s->gone && s->ioas_id == e->ioas_id && (s->ctx_id == e->ctx_id || !e->ctx_id);
+}
+
+/* 0: it has none yet. Ids are used again after an IOAS is gone. */
+static __u32 find_space(struct run *r, const struct iox_event *e)
+{
+	for (__u32 i = r->nr_spaces; i--;) {
+		if (!is_space(&r->spaces[i], e))
+			continue;
+		r->spaces[i].gone = e->op == IOX_PROBE_destroy;
+		return i + 1;
+	}
+	return 0;
+}
+
+/* 0: no memory */
+static __u32 add_space(struct run *r, const struct iox_event *e)
 {
 	struct space *spaces;
 
-	for (__u32 i = r->nr_spaces; i--;) {
-		struct space *s = &r->spaces[i];
-
-		if (s->gone || s->ctx_id != e->ctx_id || s->ioas_id != e->ioas_id)
-			continue;
-		s->gone = e->op == IOX_PROBE_destroy;
-		return i + 1;
-	}
 	spaces = reallocarray(r->spaces, r->nr_spaces + 1, sizeof(*spaces));
 	if (!spaces)
 		return 0;
 	r->spaces = spaces;
-	spaces[r->nr_spaces++] = (struct space){ e->ctx_id, e->ioas_id,
-						 e->op == IOX_PROBE_destroy };
+	spaces[r->nr_spaces++] = (struct space){ e->ctx_id, e->ioas_id, false };
 	return r->nr_spaces;
 }
 
@@ -150,8 +159,12 @@ static bool on_event(void *arg, const struct iox_event *e)
 	/* What was refused before its IOAS was looked up changed nothing. */
 	if (!(e->flags & IOX_EVENT_DESCRIBED) || !is_request(e, &req.op))
 		return true;
+	req.space = find_space(r, e);
+	if (!req.space && req.op == TRACE_DESTROY)
+		return true;
+	if (!req.space)
+		req.space = add_space(r, e);
 	req.t_ns = e->end_ns > start ? e->end_ns - start : 0;
-	req.space = space_number(r, e);
 	req.iova = e->iova;
 	req.length = e->length;
 	req.addr = e->addr;
