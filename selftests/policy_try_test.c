@@ -316,6 +316,16 @@ TEST_F(policy_try, nobody_else_is_concerned)
 	policy_close(&self->env.policy);
 }
 
+TEST_F_TIMEOUT(policy_try, shadows_of_the_host_are_not_asked, 120)
+{
+	ADD_MAP(0x10000, PAGE);
+	ASSERT_EQ(0, shell_run(self->output, "$IOX policy load --shadow $BUILD/bpf/top_down.bpf.o"));
+	EXPECT_EQ(0, TRY("-T " TRACE " $BUILD/bpf/first_fit.bpf.o"));
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy show top_down"));
+	SAYS("\n  asked     0\n");
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy unload top_down"));
+}
+
 /* --- what goes wrong ------------------------------------------------------------- */
 
 /* Fails, with @text in the one line that it says. */
@@ -376,7 +386,7 @@ TEST_F(policy_try, without_privilege)
 
 static void add_many(FILE *trace)
 {
-	for (__u64 i = 1; i <= 100000; i++) {
+	for (__u64 i = 1; i <= 20000; i++) {
 		add_map(trace, i << 20, PAGE, 0, "");
 		if (i % 2)
 			add_unmap(trace, i << 20, PAGE);

@@ -14,6 +14,7 @@
 
 #include "lib/cgroup.h"
 #include "lib/msg.h"
+#include "no_opinion.skel.h"
 #include "policy.h"
 #include "policy_trial.h"
 
@@ -125,21 +126,62 @@ static void read_policy(struct policy_trial *t, const struct policy_file *f)
 	}
 }
 
+/* Into force, until the link that comes back is closed. -1 with the message given. */
+static int put_in_force(struct policy_file *f, const struct policy_place *place)
+{
+	int link;
+
+	if (!policy_file_set_place(f, place) || !policy_file_load(f))
+		return -1;
+	link = bpf_link_create(bpf_map__fd(f->map), 0, BPF_STRUCT_OPS, NULL);
+	if (link >= 0)
+		return link;
+	policy_say_refused(f, place, link);
+	return -1;
+}
+
 static bool run_in_force(struct policy_trial *t, struct policy_file *f,
 			 const struct policy_place *place, const char *cgroup)
 {
-	int link = bpf_link_create(bpf_map__fd(f->map), 0, BPF_STRUCT_OPS, NULL);
+	int link = put_in_force(f, place);
 	bool ok;
 
-	if (link < 0) {
-		policy_say_refused(f, place, link);
+	if (link < 0)
 		return false;
-	}
 	ok = run(t, f, cgroup);
 	if (ok)
 		read_policy(t, f);
 	close(link);
 	return ok;
+}
+
+/* Shadows of the host, or of all cgroups, are not asked where there is a nearer one. */
+static bool run_without_shadows(struct policy_trial *t, struct policy_file *f,
+				const struct policy_place *place, const char *cgroup)
+{
+	const struct policy_place aside = {
+		.cgroup_id = place->cgroup_id,
+		.flags = POLICY_FLAG_SHADOW,
+	};
+	struct policy_file shadow = {};
+	bool ok = policy_trial_builtin(&shadow);
+	int link = ok ? put_in_force(&shadow, &aside) : -1;
+
+	ok = link >= 0 && run_in_force(t, f, place, cgroup);
+	if (link >= 0)
+		close(link);
+	policy_file_close(&shadow);
+	return ok;
+}
+
+bool policy_trial_builtin(struct policy_file *f)
+{
+	const void *bytes;
+	size_t size;
+
+	bytes = no_opinion_bpf__elf_bytes(&size);
+	return policy_file_open_bytes(f, "the built-in allocator", bytes, size) &&
+	       policy_file_choose(f, NULL);
 }
 
 bool policy_trial(struct policy_trial *t, struct policy_file *f)
@@ -153,8 +195,7 @@ bool policy_trial(struct policy_trial *t, struct policy_file *f)
 	place.share = 0;
 	/* A shadow would have no say. */
 	place.flags &= ~(__u32)POLICY_FLAG_SHADOW;
-	ok = policy_file_set_place(f, &place) && policy_file_load(f) &&
-	     run_in_force(t, f, &place, cgroup);
+	ok = run_without_shadows(t, f, &place, cgroup);
 	cgroup_remove(cgroup);
 	return ok;
 }

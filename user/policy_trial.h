@@ -26,4 +26,7 @@ struct policy_trial {
  */
 bool policy_trial(struct policy_trial *t, struct policy_file *f);
 
+/* Opens a policy that leaves all to the built-in allocator. False with the message given. */
+bool policy_trial_builtin(struct policy_file *f);
+
 #endif

@@ -11,7 +11,6 @@
 #include "lib/hist.h"
 #include "lib/msg.h"
 #include "lib/out.h"
-#include "no_opinion.skel.h"
 #include "policy.h"
 #include "policy_trial.h"
 
@@ -241,14 +240,9 @@ static json_object *json_trace(const struct row *first, json_object *rows)
 
 static bool open_policy(struct policy_file *f, const char *file, const char *name)
 {
-	const void *bytes;
-	size_t size;
-
-	if (file)
-		return policy_file_open(f, file) && policy_file_choose(f, name);
-	bytes = no_opinion_bpf__elf_bytes(&size);
-	return policy_file_open_bytes(f, "the built-in allocator", bytes, size) &&
-	       policy_file_choose(f, NULL);
+	if (!file)
+		return policy_trial_builtin(f);
+	return policy_file_open(f, file) && policy_file_choose(f, name);
 }
 
 /* With @file NULL the built-in allocator. Each time it is loaded anew, with nothing in its maps. */
