@@ -10465,6 +10465,13 @@ enum iox_admit_step {
 	IOX_NR_ADMIT_STEPS = 4,
 };
 
+enum iox_backing {
+	IOX_BACKING_USER = 0,
+	IOX_BACKING_FILE = 1,
+	IOX_BACKING_DMABUF = 2,
+	IOX_BACKING_NONE = 3,
+};
+
 enum iox_end {
 	IOX_END_OPEN = 0,
 	IOX_END_RETIRED = 1,
@@ -10493,6 +10500,11 @@ enum iox_policy_counter {
 enum iox_policy_flags {
 	IOX_SHADOW = 1,
 	IOX_STRICT = 2,
+};
+
+enum iox_prot {
+	IOX_PROT_READ = 1,
+	IOX_PROT_WRITE = 2,
 };
 
 enum iox_pt_why {
