@@ -17,17 +17,27 @@
 #include "shell.h"
 
 #define AT 0x10000000ULL
+/* A mapping takes memory, too. */
+#define AT_ONCE 100000
 #define CGROUP "/sys/fs/cgroup/probe_test"
 
 /* --- a load to watch -------------------------------------------------------- */
 
-static int load(int fd, __u32 ioas, void *page, long calls, long fails)
+static int map_and_unmap(int fd, __u32 ioas, void *page, long calls)
 {
 	for (long i = 0; i < calls; i++)
 		if (ioas_map_fixed(fd, ioas, page, PAGE, AT + i * PAGE))
 			return 1;
 	for (long i = 0; i < calls; i++)
 		if (ioas_unmap(fd, ioas, AT + i * PAGE, PAGE))
+			return 1;
+	return 0;
+}
+
+static int load(int fd, __u32 ioas, void *page, long calls, long fails)
+{
+	for (long left = calls; left > 0; left -= AT_ONCE)
+		if (map_and_unmap(fd, ioas, page, left < AT_ONCE ? left : AT_ONCE))
 			return 1;
 	for (long i = 0; i < fails; i++)
 		if (ioas_unmap(fd, ioas, AT, PAGE) != -ENOENT)
