@@ -13,6 +13,7 @@ static const struct iox_command commands[] = {
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
 	{ "stat", "count and time map and unmap calls", cmd_stat },
+	{ "top", "what stat counts, live on a screen", cmd_top },
 };
 
 static const struct iox_commands all = { "iox", commands, sizeof(commands) / sizeof(commands[0]) };
