@@ -26,6 +26,7 @@ struct iox_commands {
 	size_t nr;
 };
 
+int cmd_exporter(int argc, char **argv);
 int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_stat(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include "lib/msg.h"
 
 static const struct iox_command commands[] = {
+	{ "exporter", "what stat counts, over HTTP, for Prometheus", cmd_exporter },
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
 	{ "stat", "count and time map and unmap calls", cmd_stat },
