@@ -113,6 +113,12 @@ bool probe_read_keys(const struct probe *p, struct probe_keys *keys);
 void probe_keys_since(struct probe_keys *now, const struct probe_keys *before);
 bool probe_keys_copy(struct probe_keys *to, const struct probe_keys *from);
 void probe_keys_free(struct probe_keys *keys);
+/*
+ * Makes room for another key: @key is counted anew if it comes again, and leaves @read, from which
+ * the next reading is to be subtracted. What it does at this moment may not be counted.
+ */
+void probe_forget_key(const struct probe *p, struct probe_keys *read,
+		      const struct iox_probe_key *key);
 /* "build/vmm (4711)", "context 3 ioas 1", "/sys/fs/cgroup/...", "user", "others" */
 void probe_key_name(enum iox_probe_by by, const struct probe_keyed_row *row, char *name,
 		    size_t size);

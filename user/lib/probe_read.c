@@ -285,6 +285,23 @@ void probe_keys_free(struct probe_keys *keys)
 	*keys = (struct probe_keys){};
 }
 
+void probe_forget_key(const struct probe *p, struct probe_keys *read,
+		      const struct iox_probe_key *key)
+{
+	size_t i = 0;
+
+	/* Others have an entry for good. */
+	if (key->id == IOX_PROBE_OTHERS)
+		return;
+	bpf_map__delete_elem(p->skel->maps.keyed, key, sizeof(*key), 0);
+	while (i < read->nr && memcmp(&read->list[i].key, key, sizeof(*key)))
+		i++;
+	if (i == read->nr)
+		return;
+	read->nr--;
+	memmove(&read->list[i], &read->list[i + 1], (read->nr - i) * sizeof(*read->list));
+}
+
 void probe_key_name(enum iox_probe_by by, const struct probe_keyed_row *row, char *name,
 		    size_t size)
 {
