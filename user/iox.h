@@ -28,6 +28,7 @@ struct iox_commands {
 
 int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 
 /*

@@ -12,6 +12,7 @@
 static const struct iox_command commands[] = {
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
+	{ "report", "a page for a browser: latency over time, stages, IOVA spaces", cmd_report },
 	{ "stat", "count and time map and unmap calls", cmd_stat },
 };
 
