@@ -26,6 +26,7 @@ struct iox_commands {
 	size_t nr;
 };
 
+int cmd_doctor(int argc, char **argv);
 int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_report(int argc, char **argv);

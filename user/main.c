@@ -10,6 +10,7 @@
 #include "lib/msg.h"
 
 static const struct iox_command commands[] = {
+	{ "doctor", "what this kernel offers, and what to do about the rest", cmd_doctor },
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
 	{ "report", "a page for a browser: latency over time, stages, IOVA spaces", cmd_report },
