@@ -92,6 +92,8 @@ build/bin/iox: $(USER_OBJS)
 	$(call tell,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ build/tools/lib/libbpf.a $(USER_LIBS)
 
+build/user/report_page.o: user/report/page.html user/report/style.css
+
 build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 	@mkdir -p $(@D)
 	$(call tell,CC,$@)

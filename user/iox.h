@@ -26,12 +26,14 @@ struct iox_commands {
 	size_t nr;
 };
 
+int cmd_doctor(int argc, char **argv);
 int cmd_exporter(int argc, char **argv);
 int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_pt(int argc, char **argv);
 int cmd_record(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_trace(int argc, char **argv);

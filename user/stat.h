@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <json-c/json.h>
 
 #include "lib/probe.h"
 
@@ -23,6 +24,9 @@ bool stat_print_text(const struct stat_form *f, const struct probe_snapshot *s,
 		     const struct probe_keys *keys, bool total);
 bool stat_print_json(const struct stat_form *f, const struct probe_snapshot *s,
 		     const struct probe_keys *keys, bool total);
+
+/* "calls" of the JSON above, for all operations */
+json_object *stat_json_calls(const struct stat_form *f, const struct probe_snapshot *s);
 
 const char *stat_by_name(enum iox_probe_by by);
 

@@ -306,10 +306,19 @@ static json_object *json_key(const struct stat_form *f, const struct probe_keyed
 	return o;
 }
 
+json_object *stat_json_calls(const struct stat_form *f, const struct probe_snapshot *s)
+{
+	json_object *calls = json_object_new_array();
+
+	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
+		json_object_array_add(calls, json_call(f, s, op));
+	return calls;
+}
+
 bool stat_print_json(const struct stat_form *f, const struct probe_snapshot *s,
 		     const struct probe_keys *keys, bool total)
 {
-	json_object *o = json_object_new_object(), *calls = json_object_new_array();
+	json_object *o = json_object_new_object();
 	json_object *by;
 
 	out_json_str(o, "span", total ? "total" : "interval");
@@ -317,9 +326,7 @@ bool stat_print_json(const struct stat_form *f, const struct probe_snapshot *s,
 	out_json_str(o, "of", f->command ? f->command : "all");
 	out_json_u64(o, "skipped", s->skipped);
 	out_json_bool(o, "staged", probe_staged(f->probe));
-	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
-		json_object_array_add(calls, json_call(f, s, op));
-	json_object_object_add(o, "calls", calls);
+	json_object_object_add(o, "calls", stat_json_calls(f, s));
 	if (!f->by)
 		return out_json(f->out, o);
 	by = json_object_new_array();
