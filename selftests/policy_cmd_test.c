@@ -2,9 +2,6 @@
 /*
  * iox policy load, unload, replace, show and check: what they say they do is in
  * force, and what goes wrong is told in one line and leaves nothing behind.
- *
- * As "policy_cmd_test map" this program prints where a page is mapped in a new
- * address space, for a shell that has gone into a cgroup.
  */
 #include <sys/stat.h>
 
@@ -187,7 +184,7 @@ TEST_F_TIMEOUT(policy_cmd, load_of_what_is_no_policy, 120)
 	FAILS("iox policy load: /nonexistent: No such file or directory\n", "load /nonexistent");
 	FAILS("/passwd: is no BPF object with BTF; compile it ", "load /etc/passwd");
 	FAILS(": has no IOVA policy; it needs a struct iox_iova_ops ",
-	      "load $BUILD/bpf/latency.bpf.o");
+	      "load $BUILD/bpf/probe.bpf.o");
 	FAILS("iox policy load: /tmp: is no cgroup (v2); name ",
 	      "load --cgroup /tmp $BUILD/bpf/top_down.bpf.o");
 	FAILS("iox policy load: /nonexistent: No such file or directory; name ",
@@ -487,6 +484,51 @@ TEST_F_TIMEOUT(policy_cmd, check_says_what_is_in_a_file, 120)
 	EXPECT_EQ(1, registered());
 }
 
+/* What $IOX policy COMMAND prints as JSON, NULL if it fails. */
+#define JSON(command) ({						\
+	json_object_put(self->json);					\
+	self->json = NULL;						\
+	if (!IOX(command) && shell_one_line(self->output))		\
+		self->json = json_tokener_parse(self->output);		\
+	EXPECT_NE(NULL, self->json);					\
+	self->json;							\
+})
+
+TEST_F_TIMEOUT(policy_cmd, all_speak_json, 120)
+{
+	json_object *one;
+	__u64 id;
+
+	one = json_object_array_get_idx(json_member(JSON("check -j $BUILD/bpf/top_down.bpf.o"),
+						    "policies"), 0);
+	EXPECT_STREQ("top_down", json_string(one, "name"));
+	EXPECT_TRUE(json_object_get_boolean(json_member(one, "accepted")));
+	EXPECT_LT(0, json_number(json_member(one, "members"), "select"));
+	EXPECT_EQ(1000, json_number(one, "share"));
+
+	id = json_number(JSON("load --json $BUILD/bpf/top_down.bpf.o"), "map_id");
+	EXPECT_LT(0, id);
+	EXPECT_STREQ("top_down", json_string(self->json, "name"));
+	one = json_object_array_get_idx(json_member(JSON("check -j $BUILD/bpf/first_fit.bpf.o"),
+						    "policies"), 0);
+	EXPECT_EQ(id, json_number(json_member(one, "now_there"), "map_id"));
+
+	one = JSON("replace -j top_down $BUILD/bpf/first_fit.bpf.o");
+	EXPECT_STREQ("first_fit", json_string(one, "name"));
+	EXPECT_EQ(id, json_number(json_member(one, "replaced"), "map_id"));
+	MAP(PAGE);
+	one = JSON("unload -j first_fit");
+	EXPECT_STREQ("first_fit", json_string(one, "name"));
+	EXPECT_EQ(1, json_number(json_member(one, "counters"), "asked"));
+
+	/* The reason is not for programs, that there is one is. */
+	EXPECT_EQ(1, IOX("check -j $BUILD/bpf/unfit.bpf.o 2>/dev/null"));
+	EXPECT_TRUE(shell_one_line(self->output));
+	EXPECT_TRUE(shell_has(self->output, "\"accepted\":false")) {
+		TH_LOG("%s", self->output);
+	}
+}
+
 TEST_F_TIMEOUT(policy_cmd, check_rejects_what_the_kernel_would, 120)
 {
 	EXPECT_EQ(1, IOX("check $BUILD/bpf/unfit.bpf.o 2>/dev/null"));
@@ -498,7 +540,7 @@ TEST_F_TIMEOUT(policy_cmd, check_rejects_what_the_kernel_would, 120)
 	SAYS("asks_nobody rejected: it has no .select; ");
 	EXPECT_EQ(1, IOX("check $BUILD/bpf/misuse.bpf.o 2>&1"));
 	SAYS(": the verifier rejects read_beyond: access beyond struct iox_iova_req ");
-	FAILS(": has no IOVA policy; ", "check $BUILD/bpf/latency.bpf.o");
+	FAILS(": has no IOVA policy; ", "check $BUILD/bpf/probe.bpf.o");
 	FAILS("/nonexistent: No such file or directory", "check /nonexistent");
 	EXPECT_EQ(0, loaded());
 }

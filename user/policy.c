@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/cgroup.h"
+#include "lib/msg.h"
 #include "lib/out.h"
 #include "policy.h"
 
@@ -108,7 +109,7 @@ static void print_text(const struct policies *p)
 		puts("none is in force: the built-in allocator decides");
 }
 
-static json_object *json_flags(__u32 flags)
+json_object *policy_flags_json(__u32 flags)
 {
 	json_object *list = json_object_new_array();
 
@@ -132,7 +133,7 @@ json_object *policy_json(const struct policy *q)
 			       q->link_id ? json_object_new_uint64(q->link_id) : NULL);
 	out_json_u64(policy, "cgroup_id", q->cgroup_id);
 	out_json_u64(policy, "share", q->share);
-	json_object_object_add(policy, "flags", json_flags(q->flags));
+	json_object_object_add(policy, "flags", policy_flags_json(q->flags));
 	out_json_u64(policy, "spaces", q->spaces);
 	out_json_u64(policy, "p50_ns", q->p50_ns);
 	out_json_u64(policy, "p99_ns", q->p99_ns);
@@ -142,6 +143,28 @@ json_object *policy_json(const struct policy *q)
 		out_json_u64(counters, policy_counter_name[c], q->counter[c]);
 	json_object_object_add(policy, "counters", counters);
 	return policy;
+}
+
+bool policy_print_json(__u32 map_id, const char *key, json_object *more)
+{
+	json_object *o = NULL;
+	struct policies p;
+
+	if (policies_read(&p)) {
+		for (size_t i = 0; i < p.nr && !o; i++)
+			if (p.list[i].map_id == map_id)
+				o = policy_json(&p.list[i]);
+		if (!o)
+			msg_error("the policy", "is in force no more", "'iox policy list' shows what is");
+		policies_free(&p);
+	}
+	if (!o) {
+		json_object_put(more);
+		return false;
+	}
+	if (more)
+		json_object_object_add(o, key, more);
+	return out_json(stdout, o);
 }
 
 static bool print_json(const struct policies *p)

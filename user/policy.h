@@ -24,6 +24,11 @@ extern const char *const policy_state_name[];
 /* All that list and show have in common. */
 json_object *policy_json(const struct policy *q);
 
+json_object *policy_flags_json(__u32 flags);
+
+/* Prints that of the registered policy with this map, with @more, which is freed, in it if it is not NULL. */
+bool policy_print_json(__u32 map_id, const char *key, json_object *more);
+
 #define POLICY_SCOPE_LEN (PATH_MAX + 64)
 
 /* "host", "cgroup /sys/fs/cgroup/a", or its id if it has no path. Returns @buf. */

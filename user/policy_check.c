@@ -4,21 +4,35 @@
 #include <bpf/btf.h>
 
 #include "lib/msg.h"
+#include "lib/out.h"
 #include "lib/policy_file.h"
 #include "policy.h"
 
+struct options {
+	const char *file;
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "Print an object with all that is in FILE as JSON", 0 },
+	{ 0 },
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **file = state->input;
+	struct options *o = state->input;
 
 	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
 	case ARGP_KEY_ARG:
-		if (*file)
+		if (o->file)
 			argp_error(state, "'%s': one file at a time", arg);
-		*file = arg;
+		o->file = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!*file)
+		if (!o->file)
 			argp_error(state, "say which file");
 		return 0;
 	}
@@ -26,6 +40,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
+	.options = options,
 	.parser = parse,
 	.args_doc = "FILE",
 	.doc = "Has the kernel look at each policy of a BPF object file, and says what is in it "
@@ -90,22 +105,79 @@ static void print_policy(const struct policy_file *f)
 	print_place(&place);
 }
 
-/* Each is opened anew, since what is loaded with one cannot be loaded again. */
-static bool check_one(const char *path, const char *variable)
+static json_object *members_json(const struct policy_file *f)
 {
+	const struct btf *btf = bpf_object__btf(f->object);
+	json_object *o = json_object_new_object();
+
+	for (__u32 i = 0; i < btf_vlen(f->type); i++) {
+		const struct btf_member *m = &btf_members(f->type)[i];
+		const struct bpf_program *prog = policy_file_program(f, m);
+
+		if (prog)
+			out_json_u64(o, btf__name_by_offset(btf, m->name_off),
+				     bpf_program__insn_cnt(prog));
+	}
+	return o;
+}
+
+static json_object *now_there_json(const struct policy_place *place)
+{
+	const struct policy *other;
+	json_object *o = NULL;
+	struct policies p;
+
+	if (!policies_read(&p))
+		return NULL;
+	other = policies_in_place(&p, place->cgroup_id, place->share, place->flags);
+	if (other) {
+		o = json_object_new_object();
+		out_json_str(o, "name", other->name);
+		out_json_u64(o, "map_id", other->map_id);
+	}
+	policies_free(&p);
+	return o;
+}
+
+static void describe(const struct policy_file *f, json_object *o)
+{
+	struct policy_place place = policy_file_place(f);
+
+	out_json_str(o, "name", policy_file_name(f));
+	json_object_object_add(o, "members", members_json(f));
+	out_json_u64(o, "instructions", instructions(f));
+	out_json_u64(o, "cgroup_id", place.cgroup_id);
+	out_json_u64(o, "share", place.share ?: POLICY_SHARE_ALL);
+	json_object_object_add(o, "flags", policy_flags_json(place.flags));
+	json_object_object_add(o, "now_there", now_there_json(&place));
+}
+
+/* Each is opened anew, since what is loaded with one cannot be loaded again. */
+static bool check_one(const char *path, const char *variable, json_object *list)
+{
+	json_object *o = list ? json_object_new_object() : NULL;
 	struct policy_file f;
 	bool ok;
 
-	if (!policy_file_open(&f, path))
+	if (!policy_file_open(&f, path)) {
+		json_object_put(o);
 		return false;
+	}
 	ok = policy_file_choose(&f, variable) && policy_file_load(&f);
-	if (ok)
+	if (o) {
+		out_json_str(o, "variable", variable);
+		out_json_bool(o, "accepted", ok);
+		json_object_array_add(list, o);
+	}
+	if (ok && o)
+		describe(&f, o);
+	else if (ok)
 		print_policy(&f);
 	policy_file_close(&f);
 	return ok;
 }
 
-static bool check_all(const struct policy_file *f)
+static bool check_all(const struct policy_file *f, json_object *list)
 {
 	struct bpf_map *map = policy_file_next(f, NULL);
 	bool ok = true;
@@ -116,21 +188,31 @@ static bool check_all(const struct policy_file *f)
 		return false;
 	}
 	for (; map; map = policy_file_next(f, map))
-		if (!check_one(f->path, bpf_map__name(map)))
+		if (!check_one(f->path, bpf_map__name(map), list))
 			ok = false;
 	return ok;
 }
 
+static bool print_json(const struct policy_file *f)
+{
+	json_object *o = json_object_new_object(), *list = json_object_new_array();
+	bool ok = check_all(f, list);
+
+	out_json_str(o, "file", f->path);
+	json_object_object_add(o, "policies", list);
+	return out_json(stdout, o) && ok;
+}
+
 int policy_check(int argc, char **argv)
 {
-	const char *path = NULL;
+	struct options opt = {};
 	struct policy_file f;
 	bool ok;
 
-	iox_parse(&argp, argc, argv, &path);
-	if (!policies_supported() || !policy_file_open(&f, path))
+	iox_parse(&argp, argc, argv, &opt);
+	if (!policies_supported() || !policy_file_open(&f, opt.file))
 		return IOX_FAILED;
-	ok = check_all(&f);
+	ok = opt.json ? print_json(&f) : check_all(&f, NULL);
 	policy_file_close(&f);
 	return ok ? IOX_OK : IOX_FAILED;
 }

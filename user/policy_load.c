@@ -9,6 +9,7 @@
 
 #include "lib/cgroup.h"
 #include "lib/msg.h"
+#include "lib/out.h"
 #include "lib/policy_file.h"
 #include "lib/policy_pins.h"
 #include "policy.h"
@@ -20,6 +21,7 @@ struct options {
 	const char *cgroup;
 	__u32 share;		/* 0: as the file says */
 	__u32 flags;		/* on top of those of the file */
+	bool json;
 };
 
 void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err)
@@ -60,6 +62,7 @@ void policy_say_refused(const struct policy_file *f, const struct policy_place *
 
 static const struct argp_option load_options[] = {
 	{ "cgroup", 'c', "PATH", 0, "For address spaces made in this cgroup (v2) and below", 0 },
+	{ "json", 'j', NULL, 0, "Print the policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
 	{ "shadow", 'S', NULL, 0, "Ask it beside the policy that decides, and only count", 0 },
 	{ "share", 's', "N", 0, "For so many in 1000 of these address spaces: a canary", 0 },
@@ -74,6 +77,9 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'c':
 		o->cgroup = arg;
+		return 0;
+	case 'j':
+		o->json = true;
 		return 0;
 	case 'n':
 		o->name = arg;
@@ -122,7 +128,7 @@ static bool choose_place(const struct policy_file *f, const struct options *o,
 }
 
 /* From here on nothing holds it but the pin. */
-static bool attach(const struct policy_file *f, const struct policy_place *place)
+static bool attach(const struct policy_file *f, const struct policy_place *place, bool json)
 {
 	char path[PATH_MAX], where[POLICY_SCOPE_LEN];
 	const char *name = policy_file_name(f);
@@ -142,6 +148,8 @@ static bool attach(const struct policy_file *f, const struct policy_place *place
 		msg_errno(err, path, "nothing is loaded");
 		return false;
 	}
+	if (json)
+		return policy_print_json(id, NULL, NULL);
 	printf("%s: map %u, %s\n", name, id,
 	       policy_place(where, place->cgroup_id, place->share, place->flags));
 	return true;
@@ -158,7 +166,7 @@ int policy_load(int argc, char **argv)
 	if (!policy_file_open(&f, opt.file))
 		return IOX_FAILED;
 	ok = policy_file_choose(&f, opt.name) && choose_place(&f, &opt, &place) &&
-	     policy_file_set_place(&f, &place) && policy_file_load(&f) && attach(&f, &place);
+	     policy_file_set_place(&f, &place) && policy_file_load(&f) && attach(&f, &place, opt.json);
 	policy_file_close(&f);
 	return ok ? IOX_OK : IOX_FAILED;
 }
@@ -166,6 +174,7 @@ int policy_load(int argc, char **argv)
 /* --- replace -------------------------------------------------------------- */
 
 static const struct argp_option replace_options[] = {
+	{ "json", 'j', NULL, 0, "Print the new policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
 	{ "share", 's', "N", 0, "For so many in 1000 of the address spaces in its scope", 0 },
 	{ 0 },
@@ -176,6 +185,9 @@ static error_t parse_replace(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
 	case 'n':
 		o->name = arg;
 		return 0;
@@ -268,8 +280,17 @@ static int update_link(const struct policy *old, const struct policy_file *f)
 	return err;
 }
 
+static json_object *which_json(const struct policy *q)
+{
+	json_object *o = json_object_new_object();
+
+	out_json_str(o, "name", q->name);
+	out_json_u64(o, "map_id", q->map_id);
+	return o;
+}
+
 static bool update(const struct policy *old, const struct policy_file *f,
-		   const struct policy_place *place)
+		   const struct policy_place *place, bool json)
 {
 	char path[PATH_MAX], where[POLICY_SCOPE_LEN];
 	const char *name = policy_file_name(f);
@@ -287,6 +308,8 @@ static bool update(const struct policy *old, const struct policy_file *f,
 	}
 	if (policy_pins_find(old->link_id, path))
 		policy_pins_rename(path, name, id);
+	if (json)
+		return policy_print_json(id, "replaced", which_json(old));
 	printf("%s: map %u in the place of %s, map %u: %s\n", name, id, old->name, old->map_id,
 	       policy_place(where, place->cgroup_id, place->share, place->flags));
 	return true;
@@ -299,7 +322,7 @@ static bool replace(const struct policy *old, struct policy_file *f, const struc
 	if (!can_be_replaced(old) || !policy_file_choose(f, o->name))
 		return false;
 	place = place_of(old, f, o);
-	return policy_file_set_place(f, &place) && policy_file_load(f) && update(old, f, &place);
+	return policy_file_set_place(f, &place) && policy_file_load(f) && update(old, f, &place, o->json);
 }
 
 int policy_replace(int argc, char **argv)

@@ -7,21 +7,35 @@
 #include <bpf/bpf.h>
 
 #include "lib/msg.h"
+#include "lib/out.h"
 #include "lib/policy_pins.h"
 #include "policy.h"
 
+struct options {
+	const char *which;
+	bool json;
+};
+
+static const struct argp_option options[] = {
+	{ "json", 'j', NULL, 0, "Print what the policy was, with its last numbers, as JSON", 0 },
+	{ 0 },
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
-	const char **which = state->input;
+	struct options *o = state->input;
 
 	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
 	case ARGP_KEY_ARG:
-		if (*which)
+		if (o->which)
 			argp_error(state, "'%s': one policy at a time", arg);
-		*which = arg;
+		o->which = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!*which)
+		if (!o->which)
 			argp_error(state, "say which policy");
 		return 0;
 	}
@@ -29,6 +43,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp argp = {
+	.options = options,
 	.parser = parse,
 	.args_doc = "NAME|ID",
 	.doc = "Takes the policy with that name, or that map id, out of the kernel. Its address "
@@ -85,16 +100,18 @@ static bool unload(const struct policy *q)
 
 int policy_unload(int argc, char **argv)
 {
-	const char *which = NULL;
+	struct options opt = {};
 	const struct policy *q;
 	struct policies p;
 	bool ok;
 
-	iox_parse(&argp, argc, argv, &which);
+	iox_parse(&argp, argc, argv, &opt);
 	if (!policies_read(&p))
 		return IOX_FAILED;
-	q = policies_find(&p, which);
+	q = policies_find(&p, opt.which);
 	ok = q && unload(q);
+	if (ok && opt.json)
+		ok = out_json(stdout, policy_json(q));
 	policies_free(&p);
 	return ok ? IOX_OK : IOX_FAILED;
 }
