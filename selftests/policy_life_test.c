@@ -456,6 +456,39 @@ TEST_F(policies, is_ejected_for_faults_in_a_row)
 	EXPECT_EQ(1, self->b.seen->exits);
 }
 
+/*
+ * What was right for one request is not for the next: another length does not fit,
+ * another address space has something there.
+ */
+TEST_F(policies, is_ejected_for_answers_to_other_requests)
+{
+	struct choice host = { .name = "host" };
+	__u64 iova = 0;
+	__u32 other;
+
+	must(ioas_alloc(self->env.fd, &other));
+	must(ioas_map_fixed(self->env.fd, other, self->env.buffer, PAGE, PLACE(2)));
+	MAP_FIXED_AT(PLACE(2) + PAGE, PAGE);
+	must(witness_start(&self->a, 0, host));
+	self->a.control->mode = WITNESS_VALUE;
+	self->a.control->value = PLACE(2);
+	EXPECT_EQ(PLACE(2), MAP(PAGE));
+	must(ioas_unmap(self->env.fd, self->env.ioas, PLACE(2), PAGE));
+
+	for (int i = 0; i < FAULTS_MAX / 2; i++) {
+		EXPECT_GT(PLACE(1), MAP(2 * PAGE));
+		must(ioas_map_auto(self->env.fd, other, self->env.buffer, PAGE,
+				   &iova));
+		EXPECT_GT(PLACE(1), iova);
+	}
+	ASSERT_TRUE(wait_for_exit(&self->a));
+	EXPECT_EQ(EXIT_FAULTS, self->a.seen->exit_kind);
+	EXPECT_EQ(-EEXIST, self->a.seen->exit_err);
+	EXPECT_NE(NULL, strstr(shown(&self->a, "exit"),
+			       "it answers with IOVAs that are taken"));
+	EXPECT_GT(PLACE(1), MAP(PAGE));
+}
+
 TEST_F(policies, is_ejected_when_it_gives_up)
 {
 	struct choice host = { .name = "host" };
