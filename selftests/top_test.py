@@ -298,14 +298,15 @@ def resident(pid):
 
 
 def idle_rows_go():
-    t = Terminal(24, 80, "-i", "0.02", "--by", "process")
-    t.see("^no calls yet")
-    for _ in range(2):
-        load(50, 0)
-        t.see(r"^\d+ iox_test +map ")
+    for by, name in (("process", r"\d+ iox_test"), ("backing", "user")):
+        t = Terminal(24, 80, "-i", "0.02", "--by", by)
         t.see("^no calls yet")
-    t.press("q")
-    t.ends(0)
+        for _ in range(2):
+            load(50, 0)
+            t.see(f"^{name} +map +[0-9.]+ ")
+            t.see("^no calls yet")
+        t.press("q")
+        t.ends(0)
 
 
 def memory_stays_flat():

@@ -65,16 +65,12 @@ struct line {
 
 static void add(struct line *l, int width, const char *text)
 {
-	int n;
-
-	if (width > l->room)
-		width = l->room;
-	n = snprintf(l->text + l->length, sizeof(l->text) - l->length, "%*.*s", width,
-		     width < 0 ? -width : width, text);
-	l->length += (size_t)(n > 0 ? n : 0);
+	l->length += (size_t)snprintf(l->text + l->length, sizeof(l->text) - l->length, "%*.*s",
+				      width, width, text);
 	l->room -= width;
 }
 
+/* What there is no room for is cut off. */
 static void add_left(struct line *l, int width, const char *text)
 {
 	if (width > l->room)
