@@ -13,8 +13,10 @@ static const struct iox_command commands[] = {
 	{ "exporter", "what stat counts, over HTTP, for Prometheus", cmd_exporter },
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
-	{ "stat", "count and time map and unmap calls", cmd_stat },
+	{ "record", "requests of a command or of all, in a file for replay", cmd_record },
+	{ "stat", "count and time map, unmap and other calls", cmd_stat },
 	{ "top", "what stat counts, live on a screen", cmd_top },
+	{ "trace", "each call as it ends, and where its time went", cmd_trace },
 };
 
 static const struct iox_commands all = { "iox", commands, sizeof(commands) / sizeof(commands[0]) };
