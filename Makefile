@@ -19,7 +19,7 @@ tell = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 BPF_CC := clang-19
 # The kernel embeds tagged structures without a name; without the extension clang would drop them from vmlinux.h's types.
 BPF_CFLAGS := -target bpf -g -O2 -Wall -Werror -fms-extensions -Wno-microsoft-anon-tag -Wno-missing-declarations \
-	-I. -Iinclude -Ibuild/tools/include -isystem build/headers/include
+	-I$(CURDIR) -Iinclude -Ibuild/tools/include -isystem build/headers/include
 CFLAGS ?= -O2 -g
 USER_FLAGS := $(CFLAGS) -Wall -Wextra -D_GNU_SOURCE -Iuser -Iinclude -Ibuild/skel -Ibuild/tools/include $(USER_CFLAGS)
 
