@@ -317,18 +317,18 @@ def memory_stays_flat():
     t.see("^q quit")
     programs, refreshes = (t.pid, by_process.pid), 0
     with Load("sleep 0.3"):
-        while refreshes < 1500:
+        while refreshes < 1200:
             expect(select.select([t.fd], [], [], PATIENCE)[0], "nothing new")
             os.read(t.fd, 65536)
             refreshes += 1
-            if refreshes == 500:
+            if refreshes == 300:
                 early = [resident(p) for p in programs]
     grown = [resident(p) - e for p, e in zip(programs, early)]
     by_process.terminate()
     os.kill(t.pid, signal.SIGTERM)
     expect(by_process.wait(PATIENCE) == 0 and t.wait() == 0, "does not end well")
     # There may be more processes to show later than early.
-    expect(grown[0] <= 256 and grown[1] <= 4096, f"grew by {grown} KiB in 1000 refreshes")
+    expect(grown[0] <= 256 and grown[1] <= 4096, f"grew by {grown} KiB in 900 refreshes")
 
 
 if __name__ == "__main__":

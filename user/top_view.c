@@ -173,7 +173,7 @@ static void add_name(struct line *l, const struct layout *lay, const char *name)
 	size_t length = strlen(name), room = (size_t)lay->name;
 	char cut[MAX_WIDTH];
 
-	if (*name != '/' || length < room || room < 4) {
+	if (*name != '/' || length < room) {
 		add_left(l, lay->name, name);
 		return;
 	}
