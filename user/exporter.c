@@ -38,15 +38,15 @@ struct exporter {
 
 static const struct argp_option options[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0,
-	  "Where to listen; " LISTEN ". [::]:9753 is every address of this machine, and 0 any "
-	  "port", 0 },
+	  "Where to listen, " LISTEN " if not given; [::]:9753 is every address of this machine, "
+	  "port 0 any that is free", 0 },
 	{ 0 },
 };
 
 static const char doc[] =
 	"Serves what is counted on I/O address spaces and of their policies as metrics, at "
 	"/metrics over HTTP, for Prometheus and all that reads its format.\v"
-	"All of it is counted from the start of the exporter on. It gives up every privilege once "
+	"Calls are counted from the start of the exporter on. It gives up every privilege once "
 	"its probes are loaded. There is neither encryption nor a password: for other machines to "
 	"reach it, put a proxy before it that has both.";
 

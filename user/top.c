@@ -33,13 +33,13 @@ struct top {
 };
 
 static const struct argp_option options[] = {
-	{ "interval", 'i', "SECONDS", 0, "Every SECONDS (may be a fraction) new numbers; 1", 0 },
+	{ "interval", 'i', "SECONDS", 0, "New numbers every SECONDS (may be a fraction), 1 if not given", 0 },
 	{ "number", 'n', "N", 0, "Stop after N intervals", 0 },
-	{ "by", 'r', "WHAT", 0, "Rows: op (each call), process, ioas, cgroup or backing", 0 },
+	{ "by", 'r', "WHAT", 0, "Rows: op (each call; if not given), process, ioas, cgroup or backing", 0 },
 	{ "sort", 's', "COLUMN", 0,
-	  "Sort by name, call, rate, bytes, p50, p99, max or failed; rate", 0 },
+	  "Sort by name, call, rate (if not given), bytes, p50, p99, max or failed", 0 },
 	{ "batch", 'b', NULL, 0, "Print text, which needs no terminal", 0 },
-	{ "width", 'w', "COLUMNS", 0, "With -b: so wide; 100", 0 },
+	{ "width", 'w', "COLUMNS", 0, "With -b: so wide, 100 if not given", 0 },
 	{ 0 },
 };
 

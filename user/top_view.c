@@ -65,16 +65,12 @@ struct line {
 
 static void add(struct line *l, int width, const char *text)
 {
-	int n;
-
-	if (width > l->room)
-		width = l->room;
-	n = snprintf(l->text + l->length, sizeof(l->text) - l->length, "%*.*s", width,
-		     width < 0 ? -width : width, text);
-	l->length += (size_t)(n > 0 ? n : 0);
+	l->length += (size_t)snprintf(l->text + l->length, sizeof(l->text) - l->length, "%*.*s",
+				      width, width, text);
 	l->room -= width;
 }
 
+/* What there is no room for is cut off. */
 static void add_left(struct line *l, int width, const char *text)
 {
 	if (width > l->room)
@@ -177,7 +173,7 @@ static void add_name(struct line *l, const struct layout *lay, const char *name)
 	size_t length = strlen(name), room = (size_t)lay->name;
 	char cut[MAX_WIDTH];
 
-	if (*name != '/' || length < room || room < 4) {
+	if (*name != '/' || length < room) {
 		add_left(l, lay->name, name);
 		return;
 	}

@@ -183,7 +183,7 @@ int screen_key(struct screen *s)
 	case KEY_HOME:
 		return SCREEN_HOME;
 	}
-	return key < 256 ? key : SCREEN_RESIZED;
+	return key && key < 256 ? key : SCREEN_OTHER;
 }
 
 void screen_clear(void)

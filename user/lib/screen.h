@@ -15,7 +15,6 @@ enum screen_style {
 	SCREEN_TITLE,
 	SCREEN_HEAD,
 	SCREEN_BAD,
-	SCREEN_NR_STYLES
 };
 
 /* What screen_key() gives besides characters */
@@ -30,6 +29,7 @@ enum screen_key {
 	SCREEN_PAGE_DOWN,
 	SCREEN_HOME,
 	SCREEN_RESIZED,
+	SCREEN_OTHER,		/* any other key */
 };
 
 struct screen {
