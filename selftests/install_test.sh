@@ -171,6 +171,7 @@ check completes_arguments_of_options completes ioas stat --by i
 check completes_arguments_behind_an_equals_sign completes ioas stat --by = i
 check completes_files completes user/main.c report -o user/mai
 check completes_processes completes $$ lu plan $$
+check completes_processes_of_options completes $$ trace --pid $$
 check completes_commands_to_run completes setpriv stat -- setpri
 check completes_files_of_commands_to_run completes user/main.c stat -- cat user/mai
 if [[ -d /sys/kernel/iox ]]; then

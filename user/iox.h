@@ -29,8 +29,10 @@ struct iox_commands {
 int cmd_doctor(int argc, char **argv);
 int cmd_lu(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
+int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_stat(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
 
 /*
  * argp_parse() for a subcommand, always stopping at the first argument that is no option.

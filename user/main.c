@@ -13,8 +13,10 @@ static const struct iox_command commands[] = {
 	{ "doctor", "what this kernel offers, and what to do about the rest", cmd_doctor },
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
 	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
+	{ "record", "requests of a command or of all, in a file for replay", cmd_record },
 	{ "report", "a page for a browser: latency over time, stages, IOVA spaces", cmd_report },
-	{ "stat", "count and time map and unmap calls", cmd_stat },
+	{ "stat", "count and time map, unmap and other calls", cmd_stat },
+	{ "trace", "each call as it ends, and where its time went", cmd_trace },
 };
 
 static const struct iox_commands all = { "iox", commands, sizeof(commands) / sizeof(commands[0]) };

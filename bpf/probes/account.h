@@ -165,7 +165,8 @@ static __noinline int account_key(const struct iox_event *e)
 	struct iox_probe_key key = {};
 	struct iox_probe_keyed *k;
 
-	if (!e)
+	/* What is behind an unmap is not known. */
+	if (!e || (by == IOX_BY_BACKING && e->op > IOX_PROBE_copy))
 		return 0;
 	set_key(&key, e);
 	k = bpf_map_lookup_elem(&keyed, &key);

@@ -337,6 +337,7 @@ int BPF_PROG(stock_destroy, struct iommufd_object *obj)
 		return 0;
 	/* Not freed before its caller does that */
 	e.ioas_id = obj->id;
+	e.flags = IOX_EVENT_DESCRIBED;
 	account(ctx, &e);
 	return 0;
 }

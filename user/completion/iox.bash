@@ -40,12 +40,12 @@ _iox_arguments()
 
 	case "$command:$option" in
 	stat:--by | stat:-b) compgen -W 'process ioas cgroup op backing' -- "$current" ;;
-	policy\ load:--cgroup | policy\ load:-c) compgen -o dirnames -- "${current:-/sys/fs/cgroup/}" ;;
-	*:--output | *:-o) compgen -f -- "$current" ;;
-	*:-*) ;;
+	*:--cgroup | policy\ load:-c) compgen -o dirnames -- "${current:-/sys/fs/cgroup/}" ;;
+	*:--output | *:-o | *:--perfetto) compgen -f -- "$current" ;;
 	policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
 		[[ $command != *replace ]] || compgen -f -- "$current" ;;
-	lu\ plan:) compgen -W "$(cd /proc && echo [1-9]*)" -- "$current" ;;
+	lu\ plan: | *:--pid) compgen -W "$(cd /proc && echo [1-9]*)" -- "$current" ;;
+	*:-*) ;;
 	*) compgen -f -- "$current" ;;
 	esac
 }
