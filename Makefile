@@ -37,7 +37,7 @@ USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 	check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
-all: kernel bpf user selftests
+all: kernel bpf user man selftests
 
 demo: all
 	@scripts/demo
@@ -99,6 +99,8 @@ build/user/%.o: user/%.c $(BPFTOOL) | $(SKELS)
 	$(call tell,CC,$@)
 	$(Q)$(CC) $(USER_FLAGS) -MMD -MP -c $< -o $@
 
+include user/install.mk
+
 build/traces/made: selftests/traces/generate
 	$(call tell,TRACES,$(@D))
 	$(Q)$< $(@D)
@@ -135,6 +137,8 @@ help:
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'
 	@echo 'make user             the iox command              -> build/bin/iox'
+	@echo 'make man              its man pages                -> build/man/'
+	@echo 'make install          the command, man pages, completion, policies; PREFIX=/usr/local DESTDIR=; uninstall takes it out'
 	@echo 'make selftests        the test programs and traces -> build/selftests/, build/traces/'
 	@echo 'make tools            bpftool, libbpf and headers  -> build/tools/, build/headers/'
 	@echo 'make vmlinux.h        the kernel types for BPF, from the built kernel'

@@ -161,6 +161,14 @@ TEST_F(report, counts_what_happened)
 	ASSERT_EQ(json_number(unmap, "count"), heat_sum(self->json, "unmap"));
 }
 
+TEST_F(report, loses_nothing_when_columns_become_wider)
+{
+	ASSERT_EQ(0, shell_run(self->output, "$IOX report -o $DIR/page -- sh -c '$SELF load 300; sleep 6'"));
+	ASSERT_TRUE(read_page(self, "page"));
+	ASSERT_LT(50000000, json_number(json_member(self->json, "heat"), "column_ns"));
+	ASSERT_EQ(300 + LARGE, heat_sum(self->json, "map"));
+}
+
 TEST_F(report, lists_the_slowest_first)
 {
 	__u64 last = ~0ULL, most = 0;

@@ -11,10 +11,6 @@
 #define CELLS 128
 #define LEVELS 7
 
-struct part {
-	__u64 start, last;
-};
-
 static int by_start(const void *a, const void *b)
 {
 	const struct range *x = a, *y = b;
@@ -44,7 +40,7 @@ static struct range *all_ranges(const struct space *space, size_t *nr)
 }
 
 /* The gaps that parts are split at: those larger than @gap */
-static unsigned int split(const struct range *all, size_t nr, __u64 gap, struct part *parts)
+static unsigned int split(const struct range *all, size_t nr, __u64 gap, struct range *parts)
 {
 	unsigned int n = 0;
 
@@ -57,13 +53,13 @@ static unsigned int split(const struct range *all, size_t nr, __u64 gap, struct 
 		}
 		if (n == MAX_PARTS)
 			return n + 1;
-		parts[n++] = (struct part){ all[i].start, all[i].last };
+		parts[n++] = (struct range){ all[i].start, all[i].last };
 	}
 	return n;
 }
 
 /* Splits at gaps that are as small as possible without too many parts. */
-static unsigned int find_parts(const struct space *space, struct part *parts)
+static unsigned int find_parts(const struct space *space, struct range *parts)
 {
 	size_t nr;
 	struct range *all = all_ranges(space, &nr);
@@ -83,7 +79,7 @@ static int level_of(__u64 covered, __u64 cell)
 }
 
 /* Cells that look the same are one rectangle. */
-static void draw_strip(FILE *f, const struct ranges *r, const struct part *part, __u64 cell,
+static void draw_strip(FILE *f, const struct ranges *r, const struct range *part, __u64 cell,
 		       unsigned int cells, const char *name)
 {
 	unsigned int from = 0;
@@ -107,7 +103,7 @@ static void draw_strip(FILE *f, const struct ranges *r, const struct part *part,
 	fputs("</svg>\n", f);
 }
 
-static void draw_part(FILE *f, const struct space *space, const struct part *part)
+static void draw_part(FILE *f, const struct space *space, const struct range *part)
 {
 	static const char *const name[] = { "before", "fullest", "at the end" };
 	__u64 length = part->last - part->start + 1, cell = 4096;
@@ -145,7 +141,7 @@ static void space_caption(FILE *f, const struct space *space, size_t index)
 
 void report_spaces(FILE *f, const struct report *r)
 {
-	struct part parts[MAX_PARTS];
+	struct range parts[MAX_PARTS];
 
 	if (!r->spaces.nr)
 		fputs("<p class=\"none\">No IOVA was mapped or unmapped.</p>\n", f);

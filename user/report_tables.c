@@ -272,8 +272,8 @@ static void slowest_row(FILE *f, const struct report *r, size_t i)
 	fprintf(f, "</td><th scope=\"row\">%s</th><td>", probe_op_name(e->op));
 	html_ns(f, e->end_ns - probe_start(r->probe), "slowest/%zu/end_ns", i);
 	fputs("</td>", f);
-	if (e->flags & IOX_EVENT_DESCRIBED) {
-		fprintf(f, "<td class=\"hex\">%#llx</td><td>", e->iova);
+	if ((e->flags & IOX_EVENT_DESCRIBED) && e->length) {
+		fprintf(f, "<td class=\"hex\">0x%llx</td><td>", e->iova);
 		html_bytes(f, e->length, "slowest/%zu/length", i);
 		fputs("</td>", f);
 	} else {
@@ -295,7 +295,7 @@ void report_slowest(FILE *f, const struct report *r)
 	fputs("<div class=\"scroll\"><table><thead><tr><th>took</th><th>call</th><th>ended at</th><th>IOVA</th><th>length</th>", f);
 	if (probe_staged(r->probe))
 		fputs("<th>select</th><th>pin / unpin</th><th>tables</th><th>flush</th>", f);
-	fputs("<th>result</th><th>process</th></tr></thead>\n<tbody>\n", f);
+	fputs("<th>result</th><th class=\"who\">process</th></tr></thead>\n<tbody>\n", f);
 	for (size_t i = 0; i < r->nr_slowest; i++)
 		slowest_row(f, r, i);
 	fputs("</tbody></table></div>\n", f);
