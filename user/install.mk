@@ -7,9 +7,10 @@
 
 PREFIX ?= /usr/local
 # Each file that is installed, relative to the prefix, is made of the one behind the colon.
-INSTALL_POLICIES := $(notdir $(patsubst %.c,%.o,$(wildcard bpf/policies/*.bpf.c)))
+INSTALL_POLICIES := $(notdir $(patsubst %.c,%.o,$(wildcard bpf/policies/*.bpf.c bpf/admit/*.bpf.c)))
 INSTALL_DATA = \
 	share/bash-completion/completions/iox:user/completion/iox.bash \
+	include/iox/admit.bpf.h:include/iox/admit.bpf.h \
 	include/iox/policy.bpf.h:include/iox/policy.bpf.h \
 	include/iox/vmlinux.h:vmlinux.h \
 	$(foreach policy,$(INSTALL_POLICIES),lib/iox/policies/$(policy):build/bpf/$(policy)) \
