@@ -218,8 +218,8 @@ TEST_F(pt, memory_in_pieces_is_scattered)
 	pt_model_count(&area, 1, false, &want);
 	EXPECT_EQ(NULL, pt_difference(&want, &got))
 		TH_LOG("%s", pt_difference(&want, &got));
-	EXPECT_LT(HUGE_PAGE, got.why[LG2_4K][IOX_PT_SCATTERED]);
-	EXPECT_EQ(0, got.why[LG2_4K][IOX_PT_UNALIGNED]);
+	/* How much, is for who gave the file its pages. */
+	EXPECT_LT(0, got.why[LG2_4K][IOX_PT_SCATTERED]);
 	free(area.pfn);
 	munmap(p, npages * PAGE);
 	close(memfd);
@@ -449,6 +449,9 @@ TEST_F_TIMEOUT(pt, reading_while_threads_map, 120)
 	atomic_bool stop;
 
 	must(ioas_map_file_fixed(self->fd, self->ioas, self->huge_fd, 0, kept, AT));
+	/* What is set aside for a kexec moves before it is pinned, for which nobody else may look at it. */
+	must(ioas_map_fixed(self->fd, self->ioas, self->small, SMALL_PAGES * PAGE, AT + SLOT));
+	must(ioas_unmap(self->fd, self->ioas, AT + SLOT, SMALL_PAGES * PAGE));
 	start_mappers(self, mappers, &stop);
 	for (int i = 0; i < 300; i++) {
 		must(read_stats(self, &stats));
