@@ -62,6 +62,9 @@ TEST_F(replay, what_is_written_is_read)
 		{ .t_ns = 2, .op = TRACE_MAP_FILE, .space = 2, .iova = 0, .length = 1ULL << 63,
 		  .fixed = true, .prot = TRACE_READ | TRACE_WRITE, .backing = TRACE_FILE,
 		  .err = -ENOMEM },
+		/* Nobody can have it, but anybody can ask. */
+		{ .t_ns = 2, .op = TRACE_MAP, .space = 2, .iova = ~0ULL, .length = ~0ULL,
+		  .fixed = true, .prot = TRACE_READ, .backing = TRACE_USER, .err = -EOVERFLOW },
 		{ .t_ns = 3, .op = TRACE_COPY, .space = TRACE_MAX_SPACES - 1, .length = 1,
 		  .prot = TRACE_WRITE, .backing = TRACE_DMABUF, .comm = "fifteen letters" },
 		{ .t_ns = ~0ULL, .op = TRACE_UNMAP, .space = 3, .length = ~0ULL, .err = -ENOENT },

@@ -116,7 +116,7 @@ static void print_head(const struct row *r)
 	       res->maps, res->unmaps, res->spaces, r->trial.bits);
 	if (res->skipped)
 		printf(", %llu requests left out", res->skipped);
-	printf("\n%-16s%8s%9s%9s%8s%7s%9s%9s%8s%8s%9s%8s%5s%10s%16s\n", "policy", "failed", "used",
+	printf("\n%-16s%8s%9s%9s%8s%7s%9s%9s%8s%8s%9s%8s%5s%10s%19s\n", "policy", "failed", "used",
 	       "declined", "refused", "faults", "p50", "p99", "tables", "at end", "4K", "2M", "1G",
 	       "free gap", "highest");
 }
@@ -144,9 +144,9 @@ static void print_row(const struct row *r)
 	       res->leaves[PT_LEAF_4K], res->leaves[PT_LEAF_2M], res->leaves[PT_LEAF_1G],
 	       out_bytes(gap, res->gap));
 	if (res->lowest > res->highest)
-		printf("%16s\n", "-");
+		printf("%19s\n", "-");
 	else
-		printf("%#16llx\n", res->highest);
+		printf("%#19llx\n", res->highest);
 	if (res->failed)
 		printf("  the first map that failed: %s\n", strerror(-res->first_errno));
 	if (r->trial.ejected)

@@ -295,7 +295,8 @@ static bool read_map(struct trace_file *f, json_object *o, struct trace_request 
 	if (!fixed || !json_object_is_type(fixed, json_type_boolean))
 		return say_bad_value(f, "fixed", "true or false");
 	req->fixed = json_object_get_boolean(fixed);
-	if (req->length - 1 > ~0ULL - req->iova)
+	/* Somebody may have asked for just that, in vain. */
+	if (!req->err && req->length - 1 > ~0ULL - req->iova)
 		return say_bad(f, "\"iova\" and \"length\" wrap", "docs/iox.md has the format");
 	return get_address(f, o, "addr", &req->addr) &&
 	       get_word(f, o, "prot", prot_name, NR(prot_name), &req->prot) &&
@@ -317,7 +318,7 @@ static bool read_request(struct trace_file *f, json_object *o, struct trace_requ
 	    (!get_address(f, o, "iova", &req->iova) ||
 	     !get_number(f, o, "length", 1, ~0ULL, &req->length)))
 		return false;
-	return (!trace_is_map(req->op) || read_map(f, o, req)) && read_optional(f, o, req);
+	return read_optional(f, o, req) && (!trace_is_map(req->op) || read_map(f, o, req));
 }
 
 struct trace_file *trace_file_open(const char *path)
