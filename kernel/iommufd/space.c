@@ -332,6 +332,7 @@ static __always_inline int choose_iova(struct iova_request *request, u64 *iova,
 		/* The offset within a page is kept, whatever the alignment. */
 		req->align = max(space->align, PAGE_SIZE);
 		req->nr_areas = space->nr_areas;
+		req->answer = IOX_TRY_BUILT_IN;
 		req->ops = &space_ops;
 		return select_iova(request, iova);
 	}
@@ -360,7 +361,6 @@ static __always_inline int choose_iova(struct iova_request *request, u64 *iova,
 int iova_space_choose(struct iova_request *request, u64 *iova, bool fixed)
 {
 	lockdep_assert_held(&request->space->lock);
-	request->req.answer = fixed ? IOX_TRY_FIXED : IOX_TRY_BUILT_IN;
 	return choose_iova(request, iova, fixed, false);
 }
 
