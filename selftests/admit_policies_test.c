@@ -3,39 +3,10 @@
  * The admission policies in bpf/admit: what each of them is for, and that plain
  * bpftool is enough.
  */
-#include <linux/vfio.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-
 #include "lib/vfio.h"
 #include "admit.h"
 #include "liveupdate.h"
 #include "shell.h"
-
-/* One MSI, or none */
-static int set_interrupt(int device, bool on)
-{
-	struct {
-		struct vfio_irq_set set;
-		__s32 fd;
-	} irq = { .set = { .argsz = sizeof(irq),
-			   .flags = VFIO_IRQ_SET_DATA_EVENTFD |
-				    VFIO_IRQ_SET_ACTION_TRIGGER,
-			   .index = VFIO_PCI_MSI_IRQ_INDEX,
-			   .count = 1 } };
-	int err;
-
-	if (!on) {
-		irq.set.argsz = sizeof(irq.set);
-		irq.set.flags = VFIO_IRQ_SET_DATA_NONE |
-				VFIO_IRQ_SET_ACTION_TRIGGER;
-		irq.set.count = 0;
-	}
-	irq.fd = eventfd(0, EFD_CLOEXEC);
-	err = ioctl(device, VFIO_DEVICE_SET_IRQS, &irq) ? -errno : 0;
-	close(irq.fd);
-	return err;
-}
 
 /* From file to force; its maps can be written to. */
 static int admit_start(struct policy *policy, const char *name)
@@ -60,12 +31,12 @@ TEST_F(session, quiesce_wants_interrupts_off)
 
 	must(preserve_memory(self));
 	must(preserve_iommufd(self));
-	must(set_interrupt(self->edu.fd, true));
+	must(vfio_msi_on(self->edu.fd, -1));
 	must(admit_start(&policy, "quiesce"));
 	must_fail(EBUSY, preserve_device(self));
 	EXPECT_NE(NULL, strstr(shown(policy.map, "last_refusal"),
 			       ".0 has interrupts on"));
-	must(set_interrupt(self->edu.fd, false));
+	must(vfio_msi_off(self->edu.fd));
 	must(preserve_device(self));
 	policy_close(&policy);
 }

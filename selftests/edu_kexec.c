@@ -343,36 +343,6 @@ static int replace(struct state *s, __u32 *ioas)
 	return err ?: vfio_attach(s->edu.fd, &pt);
 }
 
-static int set_msi(struct state *s, int event)
-{
-	struct {
-		struct vfio_irq_set set;
-		int fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
-				 VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_MSI_IRQ_INDEX,
-			.count = 1,
-		},
-		.fd = event,
-	};
-
-	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &irq);
-}
-
-static int clear_msi(struct state *s)
-{
-	struct vfio_irq_set set = {
-		.argsz = sizeof(set),
-		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSI_IRQ_INDEX,
-	};
-
-	return xioctl(s->edu.fd, VFIO_DEVICE_SET_IRQS, &set);
-}
-
 /* edu's register that raises an interrupt, and the one that takes it back */
 #define EDU_RAISE 0x60
 #define EDU_ACKNOWLEDGE 0x64
@@ -387,7 +357,7 @@ static int check_interrupts(struct state *s)
 
 	if (event < 0)
 		return -errno;
-	err = set_msi(s, event);
+	err = vfio_msi_on(s->edu.fd, event);
 	if (!err) {
 		*raise = 1;
 		usleep(100000);
@@ -710,12 +680,12 @@ static void leave_noisy(struct state *s)
 	start_device(s);
 	preserve(s);
 	need(event, "eventfd");
-	need(set_msi(s, event), "interrupt");
+	need(vfio_msi_on(s->edu.fd, event), "interrupt");
 	printf("noisy\n");
 	fflush(stdout);
 	need(-sigwait(&quiet, &number), "signal");
 	need(dma(s, AT, 2), "dma after the kernel refused to jump");
-	need(clear_msi(s), "interrupt");
+	need(vfio_msi_off(s->edu.fd), "interrupt");
 	wait_for_the_end(s);
 }
 

@@ -535,36 +535,14 @@ static int jump(void)
 		       LINUX_REBOOT_CMD_KEXEC, NULL) ? -errno : 0;
 }
 
-static int set_msi(int fd, bool on)
-{
-	struct vfio_irq_set irqs = {
-		.argsz = sizeof(irqs),
-		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = VFIO_PCI_MSI_IRQ_INDEX,
-		.count = 0,
-	};
-	struct {
-		struct vfio_irq_set irqs;
-		int fd;
-	} one = { .irqs = irqs, .fd = -1 };
-
-	if (!on)
-		return xioctl(fd, VFIO_DEVICE_SET_IRQS, &irqs);
-	one.irqs.argsz = sizeof(one);
-	one.irqs.flags = VFIO_IRQ_SET_DATA_EVENTFD |
-			 VFIO_IRQ_SET_ACTION_TRIGGER;
-	one.irqs.count = 1;
-	return xioctl(fd, VFIO_DEVICE_SET_IRQS, &one);
-}
-
 TEST_F(session, keeps_the_kernel_from_jumping_with_interrupts_on)
 {
 	must(preserve_all(self));
 	ASSERT_EQ(0, system("scripts/vm/kexec-load"));
-	must(set_msi(self->edu.fd, true));
+	must(vfio_msi_on(self->edu.fd, -1));
 	must_fail(EBUSY, jump());
 	EXPECT_TRUE(device_works(self));
-	must(set_msi(self->edu.fd, false));
+	must(vfio_msi_off(self->edu.fd));
 	must(give_up(self));
 	EXPECT_TRUE(device_works(self));
 }

@@ -277,25 +277,6 @@ TEST_F(session, plan_takes_two_descriptors_for_one_file)
 	close(device);
 }
 
-static int set_msi(int fd, int event)
-{
-	struct {
-		struct vfio_irq_set set;
-		int fd;
-	} on = {
-		.set = {
-			.argsz = event < 0 ? sizeof(on.set) : sizeof(on),
-			.flags = VFIO_IRQ_SET_ACTION_TRIGGER |
-				 (event < 0 ? VFIO_IRQ_SET_DATA_NONE : VFIO_IRQ_SET_DATA_EVENTFD),
-			.index = VFIO_PCI_MSI_IRQ_INDEX,
-			.count = event < 0 ? 0 : 1,
-		},
-		.fd = event,
-	};
-
-	return xioctl(fd, VFIO_DEVICE_SET_IRQS, &on);
-}
-
 /* They are not in the way of preserving, but of the jump. */
 TEST_F(session, plan_warns_of_interrupts)
 {
@@ -303,13 +284,13 @@ TEST_F(session, plan_warns_of_interrupts)
 	json_object *found, *later;
 
 	ASSERT_LE(0, event);
-	must(set_msi(self->edu.fd, event));
+	must(vfio_msi_on(self->edu.fd, event));
 	found = plan(&status);
 	EXPECT_EQ(0, status);
 	later = json_member(item(found, "device"), "before_the_jump");
 	EXPECT_NE(NULL, json_find(later, "kind", "interrupts")) TH_LOG("%s", output);
 	json_object_put(found);
-	must(set_msi(self->edu.fd, -1));
+	must(vfio_msi_off(self->edu.fd));
 	found = plan(&status);
 	later = json_member(item(found, "device"), "before_the_jump");
 	EXPECT_EQ(0, json_object_array_length(later)) TH_LOG("%s", output);

@@ -60,20 +60,16 @@ void iox_admit_policy_free(struct iox_admit_policy *policy)
 static struct iox_admit_policy *policy_alloc(const struct iox_admit_ops *ops)
 {
 	struct iox_admit_policy *policy = kzalloc_obj(*policy);
-	struct cgroup *cgroup;
 	int rc;
 
 	if (!policy)
 		return ERR_PTR(-ENOMEM);
 	policy->ops = ops;
 	policy->map_id = bpf_struct_ops_id(ops);
-	if (ops->cgroup_id) {
-		cgroup = cgroup_get_from_id(ops->cgroup_id);
-		if (IS_ERR(cgroup)) {
-			kfree(policy);
-			return ERR_CAST(cgroup);
-		}
-		policy->cgroup = cgroup;
+	rc = iox_get_cgroup(ops->cgroup_id, &policy->cgroup);
+	if (rc) {
+		kfree(policy);
+		return ERR_PTR(rc);
 	}
 	rc = iox_admit_show(policy);
 	return rc ? ERR_PTR(rc) : policy;

@@ -30,16 +30,9 @@ __bpf_kfunc void iox_admit_reason_bstr(struct iox_admit_req *req, char *fmt,
 				       unsigned long long *data, u32 data__sz)
 {
 	struct iox_admission *admission = req->admission;
-	struct bpf_bprintf_data bprintf = { .get_bin_args = true };
 
-	if (data__sz % 8 || data__sz > MAX_BPRINTF_VARARGS * 8 ||
-	    (data__sz && !data))
-		return;
-	if (bpf_bprintf_prepare(fmt, UINT_MAX, data, data__sz / 8, &bprintf))
-		return;
-	bstr_printf(admission->reason, sizeof(admission->reason), fmt,
-		    bprintf.bin_args);
-	bpf_bprintf_cleanup(&bprintf);
+	iox_bstr_printf(admission->reason, sizeof(admission->reason), fmt, data,
+			data__sz);
 }
 
 __bpf_kfunc_end_defs();
@@ -70,14 +63,6 @@ static const struct btf_kfunc_id_set iox_admit_kfuncs = {
 	.filter = iox_admit_kfunc_filter,
 };
 
-static bool iox_admit_is_valid_access(int off, int size,
-				      enum bpf_access_type type,
-				      const struct bpf_prog *prog,
-				      struct bpf_insn_access_aux *info)
-{
-	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
-}
-
 /* Asked for writes only, and a policy has nothing to write in the kernel. */
 static int iox_admit_btf_struct_access(struct bpf_verifier_log *log,
 				       const struct bpf_reg_state *reg,
@@ -91,21 +76,13 @@ static int iox_admit_btf_struct_access(struct bpf_verifier_log *log,
 
 static const struct bpf_verifier_ops iox_admit_verifier_ops = {
 	.get_func_proto = bpf_base_func_proto,
-	.is_valid_access = iox_admit_is_valid_access,
+	.is_valid_access = bpf_tracing_btf_ctx_access,
 	.btf_struct_access = iox_admit_btf_struct_access,
 };
 
 static int iox_admit_btf_init(struct btf *btf)
 {
 	return 0;
-}
-
-/* All are called with the RCU read lock held. */
-static int iox_admit_check_member(const struct btf_type *t,
-				  const struct btf_member *member,
-				  const struct bpf_prog *prog)
-{
-	return prog->sleepable ? -EINVAL : 0;
 }
 
 /* What is no function is copied here; 1 says that this has been done. */
@@ -171,7 +148,7 @@ static struct iox_admit_ops iox_admit_cfi_stubs = {
 static struct bpf_struct_ops iox_admit_struct_ops = {
 	.verifier_ops = &iox_admit_verifier_ops,
 	.init = iox_admit_btf_init,
-	.check_member = iox_admit_check_member,
+	.check_member = iox_check_member,
 	.init_member = iox_admit_init_member,
 	.validate = iox_admit_bpf_validate,
 	.reg = iox_admit_reg,

@@ -32,14 +32,6 @@ static int iox_iova_kfunc_filter(const struct bpf_prog *prog, u32 kfunc_id)
 	return 0;
 }
 
-static bool iox_iova_is_valid_access(int off, int size,
-				     enum bpf_access_type type,
-				     const struct bpf_prog *prog,
-				     struct bpf_insn_access_aux *info)
-{
-	return bpf_tracing_btf_ctx_access(off, size, type, prog, info);
-}
-
 /* Asked for writes only, and a policy has nothing to write in the kernel. */
 static int iox_iova_btf_struct_access(struct bpf_verifier_log *log,
 				      const struct bpf_reg_state *reg,
@@ -53,7 +45,7 @@ static int iox_iova_btf_struct_access(struct bpf_verifier_log *log,
 
 static const struct bpf_verifier_ops iox_iova_verifier_ops = {
 	.get_func_proto = bpf_base_func_proto,
-	.is_valid_access = iox_iova_is_valid_access,
+	.is_valid_access = bpf_tracing_btf_ctx_access,
 	.btf_struct_access = iox_iova_btf_struct_access,
 };
 
@@ -65,10 +57,19 @@ static int iox_iova_init(struct btf *btf)
 	return 0;
 }
 
-/* All are called with the RCU read lock held. */
-static int iox_iova_check_member(const struct btf_type *t,
-				 const struct btf_member *member,
-				 const struct bpf_prog *prog)
+/**
+ * iox_check_member - can a member of a policy be this program?
+ * @t: the struct_ops type
+ * @member: the member
+ * @prog: the program
+ *
+ * All are called with the RCU read lock held.
+ *
+ * Return: 0, or -EINVAL if it may sleep.
+ */
+int iox_check_member(const struct btf_type *t,
+		     const struct btf_member *member,
+		     const struct bpf_prog *prog)
 {
 	return prog->sleepable ? -EINVAL : 0;
 }
@@ -159,7 +160,7 @@ static struct iox_iova_ops iox_iova_cfi_stubs = {
 static struct bpf_struct_ops iox_iova_struct_ops = {
 	.verifier_ops = &iox_iova_verifier_ops,
 	.init = iox_iova_init,
-	.check_member = iox_iova_check_member,
+	.check_member = iox_check_member,
 	.init_member = iox_iova_init_member,
 	.validate = iox_iova_validate,
 	.reg = iox_iova_reg,

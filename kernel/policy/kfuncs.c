@@ -63,6 +63,34 @@ static u64 gap_or_0(struct iox_iova_req *req,
 	return iova;
 }
 
+/**
+ * iox_bstr_printf - print what a policy has to say
+ * @buf: where to; unchanged on error
+ * @size: bytes of @buf
+ * @fmt: a constant string, as for bpf_printk()
+ * @data: its arguments
+ * @data_size: bytes of @data
+ *
+ * Return: 0; -E2BIG no array of arguments; or an errno of bpf_bprintf_prepare(),
+ * when they do not fit to @fmt.
+ */
+int iox_bstr_printf(char *buf, size_t size, char *fmt, unsigned long long *data,
+		    u32 data_size)
+{
+	struct bpf_bprintf_data bprintf = { .get_bin_args = true };
+	int rc;
+
+	if (data_size % 8 || data_size > MAX_BPRINTF_VARARGS * 8 ||
+	    (data_size && !data))
+		return -E2BIG;
+	rc = bpf_bprintf_prepare(fmt, UINT_MAX, data, data_size / 8, &bprintf);
+	if (rc)
+		return rc;
+	bstr_printf(buf, size, fmt, bprintf.bin_args);
+	bpf_bprintf_cleanup(&bprintf);
+	return 0;
+}
+
 __bpf_kfunc_start_defs();
 
 /**
@@ -220,16 +248,10 @@ __bpf_kfunc void iox_policy_give_up_bstr(struct iox_iova_req *req, int err,
 					 char *fmt, unsigned long long *data,
 					 u32 data__sz)
 {
-	struct bpf_bprintf_data bprintf = { .get_bin_args = true };
 	char msg[IOX_EXIT_MSG_LEN] = "it gave up";
 
-	if (data__sz % 8 || data__sz > MAX_BPRINTF_VARARGS * 8 ||
-	    (data__sz && !data))
+	if (iox_bstr_printf(msg, sizeof(msg), fmt, data, data__sz) == -E2BIG)
 		return;
-	if (!bpf_bprintf_prepare(fmt, UINT_MAX, data, data__sz / 8, &bprintf)) {
-		bstr_printf(msg, sizeof(msg), fmt, bprintf.bin_args);
-		bpf_bprintf_cleanup(&bprintf);
-	}
 	iox_policy_misbehaved(req->policy, IOX_EXIT_ITSELF, err, req, 0, msg);
 }
 

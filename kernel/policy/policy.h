@@ -258,6 +258,7 @@ static inline bool iox_policy_is_ejected(const struct iox_policy *policy)
 extern struct mutex iox_policy_lock;
 extern struct list_head iox_policies;
 bool iox_name_valid(const char *name);
+int iox_get_cgroup(u64 id, struct cgroup **cgroup);
 int iox_policy_validate(const struct iox_iova_ops *ops);
 int iox_policy_register(const struct iox_iova_ops *ops);
 int iox_policy_replace(const struct iox_iova_ops *ops,
@@ -291,6 +292,14 @@ struct bpf_prog;
 int iox_policy_kfuncs_init(int (*filter)(const struct bpf_prog *prog,
 					 u32 kfunc_id));
 bool iox_is_select_kfunc(u32 kfunc_id);
+int iox_bstr_printf(char *buf, size_t size, char *fmt, unsigned long long *data,
+		    u32 data_size);
+
+/* bpf.c */
+struct btf_member;
+struct btf_type;
+int iox_check_member(const struct btf_type *t, const struct btf_member *member,
+		     const struct bpf_prog *prog);
 
 /* sysfs.c */
 extern struct kobject *iox_kobj;

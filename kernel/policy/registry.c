@@ -52,16 +52,20 @@ static void retire(struct iox_policy *policy)
 	call_rcu(&policy->rcu, put_rcu);
 }
 
-static int find_cgroup(struct iox_policy *policy, u64 id)
+/**
+ * iox_get_cgroup - find whose policy it is to be
+ * @id: cgroup v2 id, 0 for the whole host
+ * @cgroup: held, unless it is %NULL for the host
+ *
+ * Return: 0; -ENOENT no such cgroup.
+ */
+int iox_get_cgroup(u64 id, struct cgroup **cgroup)
 {
-	struct cgroup *cgroup;
+	struct cgroup *found = id ? cgroup_get_from_id(id) : NULL;
 
-	if (!id)
-		return 0;
-	cgroup = cgroup_get_from_id(id);
-	if (IS_ERR(cgroup))
-		return PTR_ERR(cgroup);
-	policy->cgroup = cgroup;
+	if (IS_ERR(found))
+		return PTR_ERR(found);
+	*cgroup = found;
 	return 0;
 }
 
@@ -78,7 +82,7 @@ static struct iox_policy *policy_alloc(const struct iox_iova_ops *ops)
 	INIT_WORK(&policy->eject, iox_policy_eject);
 	policy->stats = alloc_percpu(struct iox_policy_stats);
 	if (policy->stats)
-		rc = find_cgroup(policy, ops->cgroup_id);
+		rc = iox_get_cgroup(ops->cgroup_id, &policy->cgroup);
 	if (!rc)
 		rc = iox_policy_show(policy);
 	else

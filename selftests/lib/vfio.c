@@ -302,7 +302,8 @@ int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length)
 	return 0;
 }
 
-int vfio_on_request(int device_fd, int eventfd)
+/* The only interrupt of its kind, or its first one */
+static int trigger(int device_fd, __u32 index, int eventfd)
 {
 	struct {
 		struct vfio_irq_set set;
@@ -312,13 +313,34 @@ int vfio_on_request(int device_fd, int eventfd)
 			.argsz = sizeof(cmd),
 			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
 				 VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_REQ_IRQ_INDEX,
+			.index = index,
 			.count = 1,
 		},
 		.fd = eventfd,
 	};
 
 	return xioctl(device_fd, VFIO_DEVICE_SET_IRQS, &cmd);
+}
+
+int vfio_on_request(int device_fd, int eventfd)
+{
+	return trigger(device_fd, VFIO_PCI_REQ_IRQ_INDEX, eventfd);
+}
+
+int vfio_msi_on(int device_fd, int eventfd)
+{
+	return trigger(device_fd, VFIO_PCI_MSI_IRQ_INDEX, eventfd);
+}
+
+int vfio_msi_off(int device_fd)
+{
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSI_IRQ_INDEX,
+	};
+
+	return xioctl(device_fd, VFIO_DEVICE_SET_IRQS, &set);
 }
 
 /* Where the command register is in the device file, or a negative errno. */

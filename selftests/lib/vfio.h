@@ -80,6 +80,10 @@ int vfio_map_bar(int device_fd, __u32 index, void **bar, size_t *length);
 /* Has @eventfd signalled when the kernel wants the device back. */
 int vfio_on_request(int device_fd, int eventfd);
 
+/* One MSI, which @eventfd hears of (-1: nobody); none. */
+int vfio_msi_on(int device_fd, int eventfd);
+int vfio_msi_off(int device_fd);
+
 /* Lets the device answer to its BARs, or makes it deaf. */
 int vfio_memory(int device_fd, bool on);
 
