@@ -36,12 +36,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp argp = {
 	.options = options,
 	.parser = parse,
-	.doc = "Which IOVA policies are in this kernel, for which address spaces each decides, and "
-	       "what became of its answers.\v"
-	       "Counters: asked = used + declined (no opinion) + refused (failed the map) + "
-	       "faults (not a legal answer). After a fault, as with no opinion, the built-in "
-	       "allocator chose. agreed: a shadow answered what was used. p50, p99: how long its "
-	       "answers take.",
+	.doc = "Which policies are in this kernel, whom each decides about, and what became of its "
+	       "answers: IOVA policies, then admission policies in the order in which they are "
+	       "asked.\v"
+	       "Counters of IOVA policies: asked = used + declined (no opinion) + refused (failed "
+	       "the map) + faults (not a legal answer). After a fault, as with no opinion, the "
+	       "built-in allocator chose. agreed: a shadow answered what was used. p50, p99: how "
+	       "long its answers take. Of admission policies: asked = allowed + refused + faults; "
+	       "default: what becomes of what it does not answer, as after a fault; slowest: the "
+	       "longest that an answer took.",
 };
 
 const char *const policy_state_name[] = {
@@ -57,114 +60,119 @@ const char *const policy_state_name[] = {
 static bool any_in_force(const struct policies *p)
 {
 	for (size_t i = 0; i < p->nr; i++)
-		if (p->list[i].state == POLICY_IN_FORCE || p->list[i].state == POLICY_CANARY)
+		if (p->list[i].kind == POLICY_IOVA &&
+		    (p->list[i].state == POLICY_IN_FORCE || p->list[i].state == POLICY_CANARY))
 			return true;
 	return false;
 }
 
-static void print_scope(const struct policy *q)
+static bool has_kind(const struct policies *p, enum policy_kind kind)
 {
-	char cgroup[32] = "host";
-
-	if (!q->share) {
-		printf(" %12s %5s %6s", "-", "-", "-");
-		return;
-	}
-	if (q->cgroup_id)
-		snprintf(cgroup, sizeof(cgroup), "cgroup %llu", q->cgroup_id);
-	printf(" %12s %5llu %6llu", cgroup, q->share, q->spaces);
+	for (size_t i = 0; i < p->nr; i++)
+		if (p->list[i].kind == kind)
+			return true;
+	return false;
 }
 
-static void print_policy(const struct policy *q)
+static void print_common(const struct policy *q)
 {
-	char p50[OUT_NS_LEN], p99[OUT_NS_LEN];
-
 	printf("%-16s%-9s%6u", q->name, policy_state_name[q->state], q->map_id);
 	if (q->link_id)
 		printf("%6u", q->link_id);
 	else
 		printf("%6s", "-");
-	print_scope(q);
-	for (int c = 0; c < POLICY_NR_COUNTERS; c++)
-		printf(" %9llu", q->counter[c]);
+}
+
+static void print_counters(const struct policy *q)
+{
+	const struct policy_kind_info *kind = &policy_kinds[q->kind];
+
+	for (size_t i = 0; i < kind->nr_counters; i++)
+		printf(" %9llu", q->counter[kind->counters[i]]);
+}
+
+static const char *short_scope(const struct policy *q, char buf[32])
+{
+	if (q->cgroup_id)
+		snprintf(buf, 32, "cgroup %llu", q->cgroup_id);
+	else
+		snprintf(buf, 32, "host");
+	return buf;
+}
+
+static void print_iova(const struct policy *q)
+{
+	char p50[OUT_NS_LEN], p99[OUT_NS_LEN], scope[32];
+
+	print_common(q);
+	if (policy_is_registered(q))
+		printf(" %12s %5llu %6llu", short_scope(q, scope), q->share, q->spaces);
+	else
+		printf(" %12s %5s %6s", "-", "-", "-");
+	print_counters(q);
 	printf(" %9s %9s\n", out_ns(p50, q->p50_ns), out_ns(p99, q->p99_ns));
-	if (q->exit[0])
-		printf("  ejected: %s\n", q->exit);
+}
+
+static void print_admission(const struct policy *q)
+{
+	char slowest[OUT_NS_LEN], scope[32];
+
+	print_common(q);
+	if (policy_is_registered(q))
+		printf(" %12s %5llu %7s", short_scope(q, scope), q->order, policy_default(q->flags));
+	else
+		printf(" %12s %5s %7s", "-", "-", "-");
+	print_counters(q);
+	printf(" %9s\n", out_ns(slowest, q->slowest_ns));
+	if (q->last_refusal[0])
+		printf("  refused last: %s\n", q->last_refusal);
+}
+
+static void print_head(enum policy_kind kind)
+{
+	const struct policy_kind_info *k = &policy_kinds[kind];
+
+	printf("%-16s%-9s%6s%6s %12s", kind == POLICY_IOVA ? "policy" : "admission", "state", "map",
+	       "link", "scope");
+	printf(kind == POLICY_IOVA ? " %5s %6s" : " %5s %7s",
+	       kind == POLICY_IOVA ? "share" : "order", kind == POLICY_IOVA ? "spaces" : "default");
+	for (size_t i = 0; i < k->nr_counters; i++)
+		printf(" %9s", policy_counter_name[k->counters[i]]);
+	if (kind == POLICY_IOVA)
+		printf(" %9s %9s\n", "p50", "p99");
+	else
+		printf(" %9s\n", "slowest");
+}
+
+static void print_kind(const struct policies *p, enum policy_kind kind)
+{
+	if (!has_kind(p, kind))
+		return;
+	print_head(kind);
+	for (size_t i = 0; i < p->nr; i++) {
+		const struct policy *q = &p->list[i];
+
+		if (q->kind != kind)
+			continue;
+		if (kind == POLICY_IOVA)
+			print_iova(q);
+		else
+			print_admission(q);
+		if (q->exit[0])
+			printf("  ejected: %s\n", q->exit);
+	}
 }
 
 static void print_text(const struct policies *p)
 {
-	if (!p->nr) {
+	print_kind(p, POLICY_IOVA);
+	if (!p->nr)
 		puts("no policy loaded: the built-in allocator decides");
-		return;
-	}
-	printf("%-16s%-9s%6s%6s %12s %5s %6s", "policy", "state", "map", "link", "scope", "share",
-	       "spaces");
-	for (int c = 0; c < POLICY_NR_COUNTERS; c++)
-		printf(" %9s", policy_counter_name[c]);
-	printf(" %9s %9s\n", "p50", "p99");
-	for (size_t i = 0; i < p->nr; i++)
-		print_policy(&p->list[i]);
-	if (!any_in_force(p))
+	else if (!has_kind(p, POLICY_IOVA))
+		puts("no IOVA policy loaded: the built-in allocator decides");
+	else if (!any_in_force(p))
 		puts("none is in force: the built-in allocator decides");
-}
-
-json_object *policy_flags_json(__u32 flags)
-{
-	json_object *list = json_object_new_array();
-
-	if (flags & POLICY_FLAG_SHADOW)
-		json_object_array_add(list, json_object_new_string("shadow"));
-	if (flags & POLICY_FLAG_STRICT)
-		json_object_array_add(list, json_object_new_string("strict"));
-	return list;
-}
-
-json_object *policy_json(const struct policy *q)
-{
-	json_object *policy = json_object_new_object();
-	json_object *counters = json_object_new_object();
-
-	out_json_str(policy, "name", q->name);
-	out_json_str(policy, "state", policy_state_name[q->state]);
-	out_json_str(policy, "map_name", q->map_name);
-	out_json_u64(policy, "map_id", q->map_id);
-	json_object_object_add(policy, "link_id",
-			       q->link_id ? json_object_new_uint64(q->link_id) : NULL);
-	out_json_u64(policy, "cgroup_id", q->cgroup_id);
-	out_json_u64(policy, "share", q->share);
-	json_object_object_add(policy, "flags", policy_flags_json(q->flags));
-	out_json_u64(policy, "spaces", q->spaces);
-	out_json_u64(policy, "p50_ns", q->p50_ns);
-	out_json_u64(policy, "p99_ns", q->p99_ns);
-	json_object_object_add(policy, "exit",
-			       q->exit[0] ? json_object_new_string(q->exit) : NULL);
-	for (int c = 0; c < POLICY_NR_COUNTERS; c++)
-		out_json_u64(counters, policy_counter_name[c], q->counter[c]);
-	json_object_object_add(policy, "counters", counters);
-	return policy;
-}
-
-bool policy_print_json(__u32 map_id, const char *key, json_object *more)
-{
-	json_object *o = NULL;
-	struct policies p;
-
-	if (policies_read(&p)) {
-		for (size_t i = 0; i < p.nr && !o; i++)
-			if (p.list[i].map_id == map_id)
-				o = policy_json(&p.list[i]);
-		if (!o)
-			msg_error("the policy", "is in force no more", "'iox policy list' shows what is");
-		policies_free(&p);
-	}
-	if (!o) {
-		json_object_put(more);
-		return false;
-	}
-	if (more)
-		json_object_object_add(o, key, more);
-	return out_json(stdout, o);
+	print_kind(p, POLICY_ADMIT);
 }
 
 static bool print_json(const struct policies *p)
@@ -209,15 +217,26 @@ const char *policy_scope(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id)
 	return buf;
 }
 
-const char *policy_place(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id, __u64 share, __u32 flags)
+const char *policy_default(__u32 flags)
+{
+	return flags & POLICY_FLAG_DENY ? "deny" : "allow";
+}
+
+const char *policy_place(char buf[POLICY_SCOPE_LEN], enum policy_kind kind,
+			 const struct policy_place *place)
 {
 	char scope[POLICY_SCOPE_LEN], part[32] = "";
 
-	if (share && share < POLICY_SHARE_ALL)
-		snprintf(part, sizeof(part), ", %llu of %d", share, POLICY_SHARE_ALL);
-	snprintf(buf, POLICY_SCOPE_LEN, "%s%s%s%s", policy_scope(scope, cgroup_id), part,
-		 flags & POLICY_FLAG_SHADOW ? ", shadow" : "",
-		 flags & POLICY_FLAG_STRICT ? ", strict" : "");
+	policy_scope(scope, place->cgroup_id);
+	if (place->share && place->share < POLICY_SHARE_ALL)
+		snprintf(part, sizeof(part), ", %u of %d", place->share, POLICY_SHARE_ALL);
+	if (kind == POLICY_IOVA)
+		snprintf(buf, POLICY_SCOPE_LEN, "%s%s%s%s", scope, part,
+			 place->flags & POLICY_FLAG_SHADOW ? ", shadow" : "",
+			 place->flags & POLICY_FLAG_STRICT ? ", strict" : "");
+	else
+		snprintf(buf, POLICY_SCOPE_LEN, "%s, default %s", scope,
+			 policy_default(place->flags));
 	return buf;
 }
 
@@ -235,9 +254,11 @@ __u32 policy_parse_share(const char *arg, struct argp_state *state)
 
 static const struct iox_command commands[] = {
 	{ "check", "would the kernel accept the policies of a file?", policy_check },
+	{ "get", "what the maps of a policy hold", policy_get },
 	{ "list", "which policies are in the kernel, and how they fare", policy_list },
 	{ "load", "put a policy in force, for the host or a cgroup", policy_load },
 	{ "replace", "put another policy in the place of one, in one step", policy_replace },
+	{ "set", "put an entry into a map of a policy, or take one out", policy_set },
 	{ "show", "all that is known of one", policy_show },
 	{ "try", "replay recorded requests through policies, and compare", policy_try },
 	{ "unload", "take a policy out", policy_unload },
@@ -255,8 +276,9 @@ static char *list_commands(int key, const char *text, void *input)
 static const struct argp policy_argp = {
 	.parser = iox_parse_command,
 	.args_doc = "COMMAND [ARG...]",
-	.doc = "IOVA policies: BPF programs that choose where in a device's address space a "
-	       "mapping goes.\v ",
+	.doc = "Policies are BPF programs. An IOVA policy chooses where in a device's address space "
+	       "a mapping goes; an admission policy decides what may be preserved over a live "
+	       "update.\v ",
 	.help_filter = list_commands,
 };
 

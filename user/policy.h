@@ -12,9 +12,11 @@
 #include "lib/policy_file.h"
 
 int policy_check(int argc, char **argv);
+int policy_get(int argc, char **argv);
 int policy_list(int argc, char **argv);
 int policy_load(int argc, char **argv);
 int policy_replace(int argc, char **argv);
+int policy_set(int argc, char **argv);
 int policy_show(int argc, char **argv);
 int policy_try(int argc, char **argv);
 int policy_unload(int argc, char **argv);
@@ -24,7 +26,7 @@ extern const char *const policy_state_name[];
 /* All that list and show have in common. */
 json_object *policy_json(const struct policy *q);
 
-json_object *policy_flags_json(__u32 flags);
+json_object *policy_flags_json(enum policy_kind kind, __u32 flags);
 
 /* Prints that of the registered policy with this map, with @more, which is freed, in it if it is not NULL. */
 bool policy_print_json(__u32 map_id, const char *key, json_object *more);
@@ -34,11 +36,18 @@ bool policy_print_json(__u32 map_id, const char *key, json_object *more);
 /* "host", "cgroup /sys/fs/cgroup/a", or its id if it has no path. Returns @buf. */
 const char *policy_scope(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id);
 
+/* What becomes of what an admission policy does not answer: "allow", "deny". */
+const char *policy_default(__u32 flags);
+
 /* The scope, and what else there is to say: "host, 50 of 1000, strict". Returns @buf. */
-const char *policy_place(char buf[POLICY_SCOPE_LEN], __u64 cgroup_id, __u64 share, __u32 flags);
+const char *policy_place(char buf[POLICY_SCOPE_LEN], enum policy_kind kind,
+			 const struct policy_place *place);
 
 /* The message of why a link could not attach it there. */
 void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err);
+
+/* Puts an entry, in words, into a map of the policy with this map id, or takes it out. False with the message given. */
+bool policy_fill(__u32 map_id, const char *name, char *const *words, size_t nr, bool delete);
 
 /* A share as an option's argument; wrong usage ends the program. */
 __u32 policy_parse_share(const char *arg, struct argp_state *state);

@@ -78,17 +78,18 @@ static size_t instructions(const struct policy_file *f)
 	return sum;
 }
 
-static void print_place(const struct policy_place *place)
+static void print_place(const struct policy_file *f)
 {
-	char scope[POLICY_SCOPE_LEN];
+	struct policy_place place = policy_file_place(f);
+	char where[POLICY_SCOPE_LEN];
 	const struct policy *other;
 	struct policies p;
 
-	printf("  %-13s %s\n", "attached to",
-	       policy_place(scope, place->cgroup_id, place->share, place->flags));
-	if (!policies_read(&p))
+	printf("  %-13s %s\n", "attached to", policy_place(where, policy_file_kind(f), &place));
+	/* Of admission policies there can be any number. */
+	if (policy_file_kind(f) != POLICY_IOVA || !policies_read(&p))
 		return;
-	other = policies_in_place(&p, place->cgroup_id, place->share, place->flags);
+	other = policies_in_place(&p, place.cgroup_id, place.share, place.flags);
 	if (other)
 		printf("  %-13s %s (map %u)\n", "now there", other->name, other->map_id);
 	policies_free(&p);
@@ -96,13 +97,12 @@ static void print_place(const struct policy_place *place)
 
 static void print_policy(const struct policy_file *f)
 {
-	struct policy_place place = policy_file_place(f);
-
 	printf("%s: accepted\n", policy_file_name(f));
+	printf("  %-13s %s\n", "kind", policy_kinds[policy_file_kind(f)].words);
 	printf("  %-13s %s\n", "variable", bpf_map__name(f->map));
 	print_members(f);
 	printf("  %-13s %zu\n", "instructions", instructions(f));
-	print_place(&place);
+	print_place(f);
 }
 
 static json_object *members_json(const struct policy_file *f)
@@ -143,12 +143,15 @@ static void describe(const struct policy_file *f, json_object *o)
 {
 	struct policy_place place = policy_file_place(f);
 
+	out_json_str(o, "kind", policy_kinds[policy_file_kind(f)].word);
 	out_json_str(o, "name", policy_file_name(f));
 	json_object_object_add(o, "members", members_json(f));
 	out_json_u64(o, "instructions", instructions(f));
 	out_json_u64(o, "cgroup_id", place.cgroup_id);
+	json_object_object_add(o, "flags", policy_flags_json(policy_file_kind(f), place.flags));
+	if (policy_file_kind(f) != POLICY_IOVA)
+		return;
 	out_json_u64(o, "share", place.share ?: POLICY_SHARE_ALL);
-	json_object_object_add(o, "flags", policy_flags_json(place.flags));
 	json_object_object_add(o, "now_there", now_there_json(&place));
 }
 
@@ -183,8 +186,7 @@ static bool check_all(const struct policy_file *f, json_object *list)
 	bool ok = true;
 
 	if (!map) {
-		msg_error(f->path, "has no IOVA policy",
-			  "it needs a struct iox_iova_ops in the section .struct_ops.link");
+		policy_file_say_none(f);
 		return false;
 	}
 	for (; map; map = policy_file_next(f, map))

@@ -21,8 +21,14 @@ struct options {
 	const char *cgroup;
 	__u32 share;		/* 0: as the file says */
 	__u32 flags;		/* on top of those of the file */
+	__u32 no_flags;		/* in spite of the file */
+	const char *of_iova, *of_admission;	/* an option that only such policies have */
+	char **sets;
+	size_t nr_sets;
 	bool json;
 };
+
+enum key { KEY_SET = 256, KEY_DENY, KEY_ALLOW };
 
 void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err)
 {
@@ -61,14 +67,62 @@ void policy_say_refused(const struct policy_file *f, const struct policy_place *
 /* --- load ----------------------------------------------------------------- */
 
 static const struct argp_option load_options[] = {
-	{ "cgroup", 'c', "PATH", 0, "For address spaces made in this cgroup (v2) and below", 0 },
+	{ "cgroup", 'c', "PATH", 0, "For what tasks of this cgroup (v2) and below do", 0 },
 	{ "json", 'j', NULL, 0, "Print the policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
-	{ "shadow", 'S', NULL, 0, "Ask it beside the policy that decides, and only count", 0 },
-	{ "share", 's', "N", 0, "For so many in 1000 of these address spaces: a canary", 0 },
-	{ "strict", 't', NULL, 0, "When it has no opinion, the map fails with ENOSPC", 0 },
+	{ "set", KEY_SET, "ENTRY", 0, "Put 'MAP KEY VALUE' into a map of it first, as 'iox policy set'", 0 },
+	{ NULL, 0, NULL, 0, "IOVA policies:", 1 },
+	{ "shadow", 'S', NULL, 0, "Ask it beside the policy that decides, and only count", 1 },
+	{ "share", 's', "N", 0, "For so many in 1000 of these address spaces: a canary", 1 },
+	{ "strict", 't', NULL, 0, "When it has no opinion, the map fails with ENOSPC", 1 },
+	{ NULL, 0, NULL, 0, "Admission policies:", 2 },
+	{ "allow", KEY_ALLOW, NULL, 0, "What it does not answer is allowed", 2 },
+	{ "deny", KEY_DENY, NULL, 0, "What it does not answer is refused", 2 },
 	{ 0 },
 };
+
+static void add_set(struct options *o, char *arg, struct argp_state *state)
+{
+	o->sets = reallocarray(o->sets, o->nr_sets + 1, sizeof(*o->sets));
+	if (!o->sets)
+		argp_failure(state, IOX_FAILED, errno, "%s", arg);
+	o->sets[o->nr_sets++] = arg;
+}
+
+/* The last word counts. */
+static void set_default(struct options *o, bool deny)
+{
+	o->of_admission = deny ? "--deny" : "--allow";
+	o->flags = deny ? POLICY_FLAG_DENY : 0;
+	o->no_flags = deny ? 0 : POLICY_FLAG_DENY;
+}
+
+/* Options that load and replace have in common. */
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'n':
+		o->name = arg;
+		return 0;
+	case 's':
+		o->of_iova = "--share";
+		o->share = policy_parse_share(arg, state);
+		return 0;
+	case KEY_SET:
+		add_set(o, arg, state);
+		return 0;
+	case KEY_DENY:
+	case KEY_ALLOW:
+		set_default(o, key == KEY_DENY);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
 
 static error_t parse_load(int key, char *arg, struct argp_state *state)
 {
@@ -78,19 +132,12 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 	case 'c':
 		o->cgroup = arg;
 		return 0;
-	case 'j':
-		o->json = true;
-		return 0;
-	case 'n':
-		o->name = arg;
-		return 0;
 	case 'S':
+		o->of_iova = "--shadow";
 		o->flags |= POLICY_FLAG_SHADOW;
 		return 0;
-	case 's':
-		o->share = policy_parse_share(arg, state);
-		return 0;
 	case 't':
+		o->of_iova = "--strict";
 		o->flags |= POLICY_FLAG_STRICT;
 		return 0;
 	case ARGP_KEY_ARG:
@@ -103,7 +150,7 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 			argp_error(state, "say which file");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return parse_common(key, arg, state);
 }
 
 static const struct argp load_argp = {
@@ -113,15 +160,61 @@ static const struct argp load_argp = {
 	.doc = "Puts the policy of a BPF object file in force. It stays until 'iox policy unload', "
 	       "or until the machine reboots: its link is pinned below /sys/fs/bpf/iox/policy.\v"
 	       "What is not said here is as FILE has it; if that says nothing either, the policy "
-	       "is for all address spaces of the host, and the built-in allocator chooses when it "
-	       "has no opinion.",
+	       "is for the whole host. Where an IOVA policy has no opinion, the built-in allocator "
+	       "chooses; what an admission policy does not answer is allowed. Admission policies "
+	       "are asked one after the other: those of the host, then those of cgroups from the "
+	       "root downwards, those of the same cgroup in the order in which they were loaded.",
 };
+
+/* Which options make sense, only the file tells. */
+static bool options_fit(const struct policy_file *f, const struct options *o)
+{
+	bool iova = policy_file_kind(f) == POLICY_IOVA;
+	const char *wrong = iova ? o->of_admission : o->of_iova;
+	char why[128];
+
+	if (!wrong)
+		return true;
+	snprintf(why, sizeof(why), "%s is an %s, which has no such thing", policy_file_name(f),
+		 policy_kinds[policy_file_kind(f)].words);
+	msg_error(wrong, why, "leave it out");
+	return false;
+}
+
+/* "MAP WORD WORD": an entry of a map. */
+static bool fill_one(__u32 map_id, const char *set)
+{
+	char *text = strdup(set), *next = text, *part, **words = NULL;
+	size_t nr = 0;
+	bool ok = false;
+
+	words = text ? calloc(strlen(text) + 1, sizeof(*words)) : NULL;
+	while (words && (part = strsep(&next, " \t")))
+		if (*part)
+			words[nr++] = part;
+	if (words && nr < 2)
+		msg_error("--set", "it needs a map and an entry", "--set 'MAP KEY', for example");
+	else if (words)
+		ok = policy_fill(map_id, words[0], words + 1, nr - 1, false);
+	free(words);
+	free(text);
+	return ok;
+}
+
+/* Before anybody asks it. */
+static bool fill(const struct policy_file *f, const struct options *o)
+{
+	for (size_t i = 0; i < o->nr_sets; i++)
+		if (!fill_one(policy_file_map_id(f), o->sets[i]))
+			return false;
+	return true;
+}
 
 static bool choose_place(const struct policy_file *f, const struct options *o,
 			 struct policy_place *place)
 {
 	*place = policy_file_place(f);
-	place->flags |= o->flags;
+	place->flags = (place->flags | o->flags) & ~o->no_flags;
 	if (o->share)
 		place->share = o->share;
 	return !o->cgroup || cgroup_id_of(o->cgroup, &place->cgroup_id);
@@ -151,24 +244,36 @@ static bool attach(const struct policy_file *f, const struct policy_place *place
 	if (json)
 		return policy_print_json(id, NULL, NULL);
 	printf("%s: map %u, %s\n", name, id,
-	       policy_place(where, place->cgroup_id, place->share, place->flags));
+	       policy_place(where, policy_file_kind(f), place));
 	return true;
+}
+
+static int load(struct policy_file *f, const struct options *o)
+{
+	struct policy_place place;
+
+	if (!policy_file_choose(f, o->name))
+		return IOX_FAILED;
+	if (!options_fit(f, o))
+		return IOX_USAGE;
+	return choose_place(f, o, &place) && policy_file_set_place(f, &place) &&
+	       policy_file_load(f) && fill(f, o) && attach(f, &place, o->json) ?
+		       IOX_OK : IOX_FAILED;
 }
 
 int policy_load(int argc, char **argv)
 {
 	struct options opt = {};
-	struct policy_place place;
+	int status = IOX_FAILED;
 	struct policy_file f;
-	bool ok;
 
 	iox_parse(&load_argp, argc, argv, &opt);
-	if (!policy_file_open(&f, opt.file))
-		return IOX_FAILED;
-	ok = policy_file_choose(&f, opt.name) && choose_place(&f, &opt, &place) &&
-	     policy_file_set_place(&f, &place) && policy_file_load(&f) && attach(&f, &place, opt.json);
-	policy_file_close(&f);
-	return ok ? IOX_OK : IOX_FAILED;
+	if (policy_file_open(&f, opt.file)) {
+		status = load(&f, &opt);
+		policy_file_close(&f);
+	}
+	free(opt.sets);
+	return status;
 }
 
 /* --- replace -------------------------------------------------------------- */
@@ -176,7 +281,12 @@ int policy_load(int argc, char **argv)
 static const struct argp_option replace_options[] = {
 	{ "json", 'j', NULL, 0, "Print the new policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
-	{ "share", 's', "N", 0, "For so many in 1000 of the address spaces in its scope", 0 },
+	{ "set", KEY_SET, "ENTRY", 0, "Put 'MAP KEY VALUE' into a map of it first, as 'iox policy set'", 0 },
+	{ NULL, 0, NULL, 0, "IOVA policies:", 1 },
+	{ "share", 's', "N", 0, "For so many in 1000 of the address spaces in its scope", 1 },
+	{ NULL, 0, NULL, 0, "Admission policies:", 2 },
+	{ "allow", KEY_ALLOW, NULL, 0, "What it does not answer is allowed", 2 },
+	{ "deny", KEY_DENY, NULL, 0, "What it does not answer is refused", 2 },
 	{ 0 },
 };
 
@@ -185,15 +295,6 @@ static error_t parse_replace(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
-	case 'j':
-		o->json = true;
-		return 0;
-	case 'n':
-		o->name = arg;
-		return 0;
-	case 's':
-		o->share = policy_parse_share(arg, state);
-		return 0;
 	case ARGP_KEY_ARG:
 		if (o->file)
 			argp_error(state, "'%s': one policy and one file at a time", arg);
@@ -207,7 +308,7 @@ static error_t parse_replace(int key, char *arg, struct argp_state *state)
 			argp_error(state, "say which policy, and which file is to replace it");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return parse_common(key, arg, state);
 }
 
 static const struct argp replace_argp = {
@@ -215,9 +316,10 @@ static const struct argp replace_argp = {
 	.parser = parse_replace,
 	.args_doc = "NAME|ID FILE",
 	.doc = "Puts the policy of a BPF object file in the place of the one with that name, or "
-	       "that map id, in one step: every map asks either the old or the new one.\v"
-	       "Its scope is that of the old one; so are share, shadow and strict. --share makes a "
-	       "canary grow: in the end, 1000 makes it the policy of its scope.",
+	       "that map id, in one step: either the old or the new one is asked, and never none.\v"
+	       "Its scope is that of the old one; so are share, shadow and strict, deny, and when "
+	       "it is asked. --share makes a canary grow: in the end, 1000 makes it the policy of "
+	       "its scope. Its maps are new ones: --set fills them.",
 };
 
 static bool can_be_replaced(const struct policy *old)
@@ -236,17 +338,34 @@ static bool can_be_replaced(const struct policy *old)
 	return false;
 }
 
-/* Who was strict stays so, or maps would be where they must not. */
+/*
+ * Who was strict stays so, or maps would be where they must not; who refused what he did not answer
+ * goes on with that unless told otherwise.
+ */
 static struct policy_place place_of(const struct policy *old, const struct policy_file *f,
 				    const struct options *o)
 {
-	__u32 strict = (old->flags | policy_file_place(f).flags) & POLICY_FLAG_STRICT;
+	__u32 flags = policy_file_place(f).flags;
 
+	if (old->kind == POLICY_IOVA)
+		flags &= POLICY_FLAG_STRICT;
 	return (struct policy_place){
 		.cgroup_id = old->cgroup_id,
 		.share = o->share ? o->share : (__u32)old->share,
-		.flags = (old->flags & POLICY_FLAG_SHADOW) | strict,
+		.flags = (old->flags | flags | o->flags) & ~o->no_flags,
 	};
+}
+
+static bool is_of_its_kind(const struct policy *old, const struct policy_file *f)
+{
+	char why[128];
+
+	if (policy_file_kind(f) == old->kind)
+		return true;
+	snprintf(why, sizeof(why), "is an %s, and %s is an %s", policy_kinds[old->kind].words,
+		 policy_file_name(f), policy_kinds[policy_file_kind(f)].words);
+	msg_error(old->name, why, "one of its kind can replace it");
+	return false;
 }
 
 static bool is_still_there(const struct policy *q)
@@ -311,18 +430,21 @@ static bool update(const struct policy *old, const struct policy_file *f,
 	if (json)
 		return policy_print_json(id, "replaced", which_json(old));
 	printf("%s: map %u in the place of %s, map %u: %s\n", name, id, old->name, old->map_id,
-	       policy_place(where, place->cgroup_id, place->share, place->flags));
+	       policy_place(where, policy_file_kind(f), place));
 	return true;
 }
 
-static bool replace(const struct policy *old, struct policy_file *f, const struct options *o)
+static int replace(const struct policy *old, struct policy_file *f, const struct options *o)
 {
 	struct policy_place place;
 
-	if (!can_be_replaced(old) || !policy_file_choose(f, o->name))
-		return false;
+	if (!can_be_replaced(old) || !policy_file_choose(f, o->name) || !is_of_its_kind(old, f))
+		return IOX_FAILED;
+	if (!options_fit(f, o))
+		return IOX_USAGE;
 	place = place_of(old, f, o);
-	return policy_file_set_place(f, &place) && policy_file_load(f) && update(old, f, &place, o->json);
+	return policy_file_set_place(f, &place) && policy_file_load(f) && fill(f, o) &&
+	       update(old, f, &place, o->json) ? IOX_OK : IOX_FAILED;
 }
 
 int policy_replace(int argc, char **argv)
@@ -331,16 +453,17 @@ int policy_replace(int argc, char **argv)
 	const struct policy *old;
 	struct policy_file f;
 	struct policies p;
-	bool ok = false;
+	int status = IOX_FAILED;
 
 	iox_parse(&replace_argp, argc, argv, &opt);
 	if (!policies_read(&p))
 		return IOX_FAILED;
 	old = policies_find(&p, opt.which);
 	if (old && policy_file_open(&f, opt.file)) {
-		ok = replace(old, &f, &opt);
+		status = replace(old, &f, &opt);
 		policy_file_close(&f);
 	}
 	policies_free(&p);
-	return ok ? IOX_OK : IOX_FAILED;
+	free(opt.sets);
+	return status;
 }

@@ -43,15 +43,19 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "NAME|ID",
-	.doc = "All that is known of the policy with that name, or that map id: its scope, its "
-	       "address spaces, what became of its answers, their times, why it was ejected.",
+	.doc = "All that is known of the policy with that name, or that map id: its scope, what "
+	       "became of its answers, their times, why it was ejected; of an IOVA policy its "
+	       "address spaces, of an admission policy when it is asked and what it refused last.",
 };
 
 static void print_counters(const struct policy *q)
 {
+	const struct policy_kind_info *kind = &policy_kinds[q->kind];
 	__u64 asked = q->counter[POLICY_asked];
 
-	for (int c = 0; c < POLICY_NR_COUNTERS; c++) {
+	for (size_t i = 0; i < kind->nr_counters; i++) {
+		enum policy_counter c = kind->counters[i];
+
 		printf("  %-9s %llu", policy_counter_name[c], q->counter[c]);
 		if (asked && c != POLICY_asked)
 			printf(" (%.1f %%)", (double)q->counter[c] * 100 / (double)asked);
@@ -59,7 +63,7 @@ static void print_counters(const struct policy *q)
 	}
 }
 
-static void print_registered(const struct policy *q)
+static void print_iova(const struct policy *q)
 {
 	static const char *const flags[] = {
 		[0] = "-",
@@ -67,15 +71,37 @@ static void print_registered(const struct policy *q)
 		[POLICY_FLAG_STRICT] = "strict",
 		[POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT] = "shadow, strict",
 	};
-	char scope[POLICY_SCOPE_LEN], p50[OUT_NS_LEN], p99[OUT_NS_LEN];
+	char p50[OUT_NS_LEN], p99[OUT_NS_LEN];
 
-	printf("  %-9s %s\n", "scope", policy_scope(scope, q->cgroup_id));
 	printf("  %-9s %llu of %d\n", "share", q->share, POLICY_SHARE_ALL);
 	printf("  %-9s %s\n", "flags", flags[q->flags & (POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT)]);
 	printf("  %-9s %llu\n", "spaces", q->spaces);
 	print_counters(q);
 	printf("  %-9s %s\n", "p50", out_ns(p50, q->p50_ns));
 	printf("  %-9s %s\n", "p99", out_ns(p99, q->p99_ns));
+}
+
+static void print_admission(const struct policy *q)
+{
+	char slowest[OUT_NS_LEN];
+
+	printf("  %-9s %llu\n", "order", q->order);
+	printf("  %-9s %s\n", "default", policy_default(q->flags));
+	print_counters(q);
+	printf("  %-9s %s\n", "slowest", out_ns(slowest, q->slowest_ns));
+	if (q->last_refusal[0])
+		printf("  %-9s %s\n", "last", q->last_refusal);
+}
+
+static void print_registered(const struct policy *q)
+{
+	char scope[POLICY_SCOPE_LEN];
+
+	printf("  %-9s %s\n", "scope", policy_scope(scope, q->cgroup_id));
+	if (q->kind == POLICY_IOVA)
+		print_iova(q);
+	else
+		print_admission(q);
 	if (q->exit[0])
 		printf("  %-9s %s\n", "exit", q->exit);
 }
@@ -85,6 +111,7 @@ static void print_text(const struct policy *q)
 	char path[PATH_MAX];
 
 	printf("%s\n", q->name);
+	printf("  %-9s %s\n", "kind", policy_kinds[q->kind].words);
 	printf("  %-9s %s\n", "state", policy_state_name[q->state]);
 	printf("  %-9s %u (%s)\n", "map", q->map_id, q->map_name);
 	if (!q->link_id)

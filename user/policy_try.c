@@ -242,7 +242,13 @@ static bool open_policy(struct policy_file *f, const char *file, const char *nam
 {
 	if (!file)
 		return policy_trial_builtin(f);
-	return policy_file_open(f, file) && policy_file_choose(f, name);
+	if (!policy_file_open(f, file) || !policy_file_choose(f, name))
+		return false;
+	if (policy_file_kind(f) == POLICY_IOVA)
+		return true;
+	msg_error(policy_file_name(f), "is an admission policy, and places nothing",
+		  "'iox policy check' has the kernel look at it");
+	return false;
 }
 
 /* With @file NULL the built-in allocator. Each time it is loaded anew, with nothing in its maps. */

@@ -46,9 +46,10 @@ static const struct argp argp = {
 	.options = options,
 	.parser = parse,
 	.args_doc = "NAME|ID",
-	.doc = "Takes the policy with that name, or that map id, out of the kernel. Its address "
-	       "spaces go to the policy that is next, or to the built-in allocator; what is mapped "
-	       "stays where it is.\v"
+	.doc = "Takes the policy with that name, or that map id, out of the kernel. The address "
+	       "spaces of an IOVA policy go to the policy that is next, or to the built-in "
+	       "allocator; what is mapped stays where it is. What an admission policy has allowed "
+	       "stays preserved, and it is asked about nothing any more.\v"
 	       "For those that 'iox policy load' or 'bpftool struct_ops register' put in force.",
 };
 

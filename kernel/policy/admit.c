@@ -191,6 +191,27 @@ void iox_admit_unregister(const struct iox_admit_ops *ops)
 		retire(policy);
 }
 
+/**
+ * iox_admit_order - which one is asked when
+ * @policy: a policy that has a folder
+ *
+ * Context: iox_admit_lock is held.
+ * Return: 1 for the one that is asked first, and so on; 0 if it is not asked.
+ */
+unsigned int iox_admit_order(const struct iox_admit_policy *policy)
+{
+	const struct iox_admit_policy *other;
+	unsigned int order = 0;
+
+	lockdep_assert_held(&iox_admit_lock);
+	list_for_each_entry(other, &policies, item) {
+		order++;
+		if (other == policy)
+			return order;
+	}
+	return 0;
+}
+
 /* --- asking ------------------------------------------------------------------ */
 
 static bool is_about(const struct iox_admit_policy *policy,

@@ -121,6 +121,7 @@ int iox_admit_register(const struct iox_admit_ops *ops);
 int iox_admit_replace(const struct iox_admit_ops *ops,
 		      const struct iox_admit_ops *old);
 void iox_admit_unregister(const struct iox_admit_ops *ops);
+unsigned int iox_admit_order(const struct iox_admit_policy *policy);
 void iox_admit_policy_free(struct iox_admit_policy *policy);
 
 /* admit_sysfs.c */

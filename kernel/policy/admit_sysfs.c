@@ -39,6 +39,11 @@ static ssize_t show_state(struct iox_admit_policy *policy, int arg, char *buf)
 	return sysfs_emit(buf, "%s\n", policy->ejected ? "ejected" : "in force");
 }
 
+static ssize_t show_order(struct iox_admit_policy *policy, int arg, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", iox_admit_order(policy));
+}
+
 static ssize_t show_cgroup_id(struct iox_admit_policy *policy, int arg,
 			      char *buf)
 {
@@ -82,6 +87,7 @@ static ssize_t show_exit(struct iox_admit_policy *policy, int arg, char *buf)
 
 ADMIT_ATTR(name, show_name, 0);
 ADMIT_ATTR(state, show_state, 0);
+ADMIT_ATTR(order, show_order, 0);
 ADMIT_ATTR(cgroup_id, show_cgroup_id, 0);
 ADMIT_ATTR(default, show_default, 0);
 ADMIT_ATTR(asked, show_counter, IOX_ADMIT_ASKED);
@@ -95,6 +101,7 @@ ADMIT_ATTR(exit, show_exit, 0);
 static struct attribute *admit_attrs[] = {
 	&admit_attr_name.attr,
 	&admit_attr_state.attr,
+	&admit_attr_order.attr,
 	&admit_attr_cgroup_id.attr,
 	&admit_attr_default.attr,
 	&admit_attr_asked.attr,

@@ -13,7 +13,6 @@
 #include "msg.h"
 #include "policy_file.h"
 
-#define TYPE "iox_iova_ops"
 #define LOG_SIZE (16 << 20)
 
 /* --- opening and choosing ------------------------------------------------- */
@@ -77,21 +76,27 @@ static const struct btf_type *type_of(const struct policy_file *f, const struct 
 	return btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
 }
 
-static bool is_policy(const struct policy_file *f, const struct bpf_map *map)
+/* POLICY_NR_KINDS: it is none. */
+static enum policy_kind kind_of(const struct policy_file *f, const struct bpf_map *map)
 {
+	enum policy_kind kind = 0;
 	const struct btf_type *t;
+	const char *name;
 
-	if (bpf_map__type(map) != BPF_MAP_TYPE_STRUCT_OPS)
-		return false;
-	t = type_of(f, map);
-	return t && !strcmp(btf__name_by_offset(bpf_object__btf(f->object), t->name_off), TYPE);
+	t = bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS ? type_of(f, map) : NULL;
+	if (!t)
+		return POLICY_NR_KINDS;
+	name = btf__name_by_offset(bpf_object__btf(f->object), t->name_off);
+	while (kind < POLICY_NR_KINDS && strcmp(name, policy_kinds[kind].type))
+		kind++;
+	return kind;
 }
 
 struct bpf_map *policy_file_next(const struct policy_file *f, struct bpf_map *map)
 {
 	do
 		map = bpf_object__next_map(f->object, map);
-	while (map && !is_policy(f, map));
+	while (map && kind_of(f, map) == POLICY_NR_KINDS);
 	return map;
 }
 
@@ -113,14 +118,19 @@ static void say_choose(const struct policy_file *f, const char *why)
 	free(mend);
 }
 
+void policy_file_say_none(const struct policy_file *f)
+{
+	msg_error(f->path, "has no policy", "it needs a struct iox_iova_ops or iox_admit_ops in the "
+		  "section .struct_ops.link");
+}
+
 static struct bpf_map *find(const struct policy_file *f, const char *name)
 {
 	struct bpf_map *map = policy_file_next(f, NULL), *m = map;
 	char why[128];
 
 	if (!map) {
-		msg_error(f->path, "has no IOVA policy", "it needs a struct " TYPE
-			  " in the section .struct_ops.link");
+		policy_file_say_none(f);
 		return NULL;
 	}
 	if (!name && policy_file_next(f, map)) {
@@ -143,6 +153,7 @@ bool policy_file_choose(struct policy_file *f, const char *name)
 	f->map = find(f, name);
 	if (!f->map)
 		return false;
+	f->kind = kind_of(f, f->map);
 	f->type = type_of(f, f->map);
 	bpf_object__for_each_map(m, f->object)
 		if (bpf_map__type(m) == BPF_MAP_TYPE_STRUCT_OPS)
@@ -361,7 +372,7 @@ static char *make_value(const struct policy_file *f, const struct btf *kernel)
 static bool put_value(const struct policy_file *f)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
-	char *value = kernel ? make_value(f, kernel) : NULL, why[256];
+	char *value = kernel ? make_value(f, kernel) : NULL, why[256], prefix[64];
 	int mark = kmsg_mark(), err = -EINVAL;
 	__u32 zero = 0;
 
@@ -369,7 +380,8 @@ static bool put_value(const struct policy_file *f)
 		err = bpf_map_update_elem(bpf_map__fd(f->map), &zero, value, 0);
 	free(value);
 	btf__free(kernel);
-	if (!kmsg_last(mark, "iox: IOVA policy ", why, sizeof(why)))
+	snprintf(prefix, sizeof(prefix), "iox: %s ", policy_kinds[f->kind].words);
+	if (!kmsg_last(mark, prefix, why, sizeof(why)))
 		snprintf(why, sizeof(why), "the kernel rejects it: %s", strerror(-err));
 	if (err)
 		msg_error(f->path, why, "mend it and compile it again");
@@ -380,7 +392,7 @@ bool policy_file_load(struct policy_file *f)
 {
 	int err;
 
-	if (!policies_supported())
+	if (!policies_support(f->kind))
 		return false;
 	err = bpf_object__load(f->object);
 	if (err) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* IOVA policies in BPF object files, on their way into the kernel. */
+/* Policies in BPF object files, on their way into the kernel. */
 #ifndef IOX_LIB_POLICY_FILE_H
 #define IOX_LIB_POLICY_FILE_H
 
@@ -16,6 +16,7 @@ struct policy_file {
 	const char *path;
 	struct bpf_object *object;
 	struct bpf_map *map;		/* the one that was chosen */
+	enum policy_kind kind;
 	const struct btf_type *type;	/* of its value, in the object's BTF */
 	char *log;			/* the verifier's */
 };
@@ -23,8 +24,8 @@ struct policy_file {
 /* What is asked for beside what the file says. */
 struct policy_place {
 	__u64 cgroup_id;
-	__u32 share;
-	__u32 flags;
+	__u32 share;		/* 0 for an admission policy */
+	__u32 flags;		/* enum policy_flags, of its kind */
 };
 
 /* All of these give the message when they fail. The path must stay. */
@@ -34,13 +35,20 @@ bool policy_file_open_bytes(struct policy_file *f, const char *name, const void 
 			    size_t size);
 void policy_file_close(struct policy_file *f);
 
-/* The policy that comes after @map in the file, the first one after NULL; NULL if there is none. */
+/* The policy of any kind that comes after @map in the file, the first one after NULL; NULL if there is none. */
 struct bpf_map *policy_file_next(const struct policy_file *f, struct bpf_map *map);
 
 /* Chooses the variable @name, or with NULL the only one; the others will not be loaded. */
 bool policy_file_choose(struct policy_file *f, const char *name);
 
-/* Of the chosen one: its name, and where it is to be. */
+/* The message for a file without any. */
+void policy_file_say_none(const struct policy_file *f);
+
+/* Of the chosen one: its kind, its name, and where it is to be. */
+static inline enum policy_kind policy_file_kind(const struct policy_file *f)
+{
+	return f->kind;
+}
 const char *policy_file_name(const struct policy_file *f);
 struct policy_place policy_file_place(const struct policy_file *f);
 
