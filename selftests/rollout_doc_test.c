@@ -279,7 +279,7 @@ TEST_F(doc, what_is_no_file_is_told)
 	EXPECT_FALSE(rollout_doc_read(&self->doc, FOLDER));
 	EXPECT_STREQ(FOLDER ": Is a directory", self->said);
 	EXPECT_FALSE(rollout_doc_read(&self->doc, "/dev/zero"));
-	EXPECT_NE(NULL, strstr(self->said, "larger than 64 KiB"));
+	EXPECT_NE(NULL, strstr(self->said, "larger than 16 KiB"));
 }
 
 /* Each alias doubles what it stands for: the tree would have 2^40 leaves. */
@@ -296,10 +296,10 @@ TEST_F(doc, a_bomb_of_aliases_is_refused)
 
 TEST_F(doc, what_is_nested_too_deep_is_refused)
 {
-	char *text = malloc(60000);
+	char *text = malloc(16000);
 
-	memset(text, '[', 60000);
-	put(text, 60000);
+	memset(text, '[', 16000);
+	put(text, 16000);
 	free(text);
 	EXPECT_FALSE(rollout_doc_read(&self->doc, FILE_NAME));
 }

@@ -260,8 +260,10 @@ static const struct iox_command commands[] = {
 	{ "replace", "put another policy in the place of one, in one step", policy_replace },
 	{ "set", "put an entry into a map of a policy, or take one out", policy_set },
 	{ "show", "all that is known of one", policy_show },
+	{ "sign", "sign the object file of a policy", policy_sign },
 	{ "try", "replay recorded requests through policies, and compare", policy_try },
 	{ "unload", "take a policy out", policy_unload },
+	{ "verify", "who has signed an object file?", policy_verify },
 };
 
 static const struct iox_commands all = { "iox policy", commands,

@@ -18,8 +18,21 @@ int policy_load(int argc, char **argv);
 int policy_replace(int argc, char **argv);
 int policy_set(int argc, char **argv);
 int policy_show(int argc, char **argv);
+int policy_sign(int argc, char **argv);
 int policy_try(int argc, char **argv);
 int policy_unload(int argc, char **argv);
+int policy_verify(int argc, char **argv);
+
+/* What is demanded of a file's signature by options, those of the child parser. */
+struct policy_trust {
+	const char *signature;	/* NULL: beside the file */
+	const char *dir;	/* NULL: only what the host demands */
+};
+
+extern const struct argp_child policy_trust_children[];
+
+/* policy_file_open(), once the signature is good if the host or the options demand one. */
+bool policy_open_trusted(struct policy_file *f, const char *path, const struct policy_trust *t);
 
 extern const char *const policy_state_name[];
 

@@ -19,6 +19,7 @@ struct options {
 	const char *file;
 	const char *name;
 	const char *cgroup;
+	struct policy_trust trust;
 	__u32 share;		/* 0: as the file says */
 	__u32 flags;		/* on top of those of the file */
 	__u32 no_flags;		/* in spite of the file */
@@ -129,6 +130,9 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->trust;
+		return 0;
 	case 'c':
 		o->cgroup = arg;
 		return 0;
@@ -156,6 +160,7 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 static const struct argp load_argp = {
 	.options = load_options,
 	.parser = parse_load,
+	.children = policy_trust_children,
 	.args_doc = "FILE",
 	.doc = "Puts the policy of a BPF object file in force. It stays until 'iox policy unload', "
 	       "or until the machine reboots: its link is pinned below /sys/fs/bpf/iox/policy.\v"
@@ -268,7 +273,7 @@ int policy_load(int argc, char **argv)
 	struct policy_file f;
 
 	iox_parse(&load_argp, argc, argv, &opt);
-	if (policy_file_open(&f, opt.file)) {
+	if (policy_open_trusted(&f, opt.file, &opt.trust)) {
 		status = load(&f, &opt);
 		policy_file_close(&f);
 	}
@@ -295,6 +300,9 @@ static error_t parse_replace(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->trust;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (o->file)
 			argp_error(state, "'%s': one policy and one file at a time", arg);
@@ -314,6 +322,7 @@ static error_t parse_replace(int key, char *arg, struct argp_state *state)
 static const struct argp replace_argp = {
 	.options = replace_options,
 	.parser = parse_replace,
+	.children = policy_trust_children,
 	.args_doc = "NAME|ID FILE",
 	.doc = "Puts the policy of a BPF object file in the place of the one with that name, or "
 	       "that map id, in one step: either the old or the new one is asked, and never none.\v"
@@ -459,7 +468,7 @@ int policy_replace(int argc, char **argv)
 	if (!policies_read(&p))
 		return IOX_FAILED;
 	old = policies_find(&p, opt.which);
-	if (old && policy_file_open(&f, opt.file)) {
+	if (old && policy_open_trusted(&f, opt.file, &opt.trust)) {
 		status = replace(old, &f, &opt);
 		policy_file_close(&f);
 	}

@@ -29,10 +29,19 @@ static bool can_read(const char *path)
 	return true;
 }
 
+/* What libbpf would call the object if it read the file: that is in names of its maps. */
+static void name_object(char *name, size_t size, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+
+	snprintf(name, size, "%.*s", (int)strcspn(base, "."), base);
+}
+
 /* From memory, or from the file @name. */
 static bool open_object(struct policy_file *f, const char *name, const void *bytes, size_t size)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .kernel_log_size = LOG_SIZE);
+	char object_name[64];
 
 	*f = (struct policy_file){ .path = name };
 	f->log = calloc(1, LOG_SIZE);
@@ -41,6 +50,8 @@ static bool open_object(struct policy_file *f, const char *name, const void *byt
 		return false;
 	}
 	opts.kernel_log_buf = f->log;
+	name_object(object_name, sizeof(object_name), name);
+	opts.object_name = object_name;
 	f->object = bytes ? bpf_object__open_mem(bytes, size, &opts) :
 			    bpf_object__open_file(name, &opts);
 	if (f->object && bpf_object__btf(f->object))

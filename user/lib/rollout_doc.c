@@ -18,7 +18,8 @@
 #include "msg.h"
 #include "rollout_doc.h"
 
-#define MAX_BYTES (64 << 10)
+/* What is nested 10,000 times takes libyaml long. */
+#define MAX_BYTES (16 << 10)
 #define MAX_DURATION_MS (366ULL * 24 * 3600 * 1000)
 #define DEFAULT_EVERY_MS 30000
 #define DEFAULT_SAMPLES 100
@@ -763,7 +764,7 @@ static ssize_t read_file(const char *path, char *text)
 	if (n < 0)
 		msg_errno(errno, path, NULL);
 	else if (size > MAX_BYTES)
-		msg_error(path, "is larger than 64 KiB", "a document of a rollout is a page of text");
+		msg_error(path, "is larger than 16 KiB", "a document of a rollout is a page of text");
 	close(fd);
 	text[size] = 0;
 	return n < 0 || size > MAX_BYTES ? -1 : size;
