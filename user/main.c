@@ -18,6 +18,7 @@ static const struct iox_command commands[] = {
 	{ "record", "requests of a command or of all, in a file for replay", cmd_record },
 	{ "replay", "make the calls of a trace again, and time them", cmd_replay },
 	{ "report", "a page for a browser: latency over time, stages, IOVA spaces", cmd_report },
+	{ "rollout", "policies in stages through a fleet, watched by guards", cmd_rollout },
 	{ "stat", "count and time map, unmap and other calls", cmd_stat },
 	{ "top", "what stat counts, live on a screen", cmd_top },
 	{ "trace", "each call as it ends, and where its time went", cmd_trace },

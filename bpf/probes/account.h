@@ -25,6 +25,15 @@ const volatile struct iox_probe_filter filter;
 const volatile __u8 shift_of[256];
 const volatile __u8 small_bucket_of[256];	/* of values up to 255 */
 
+/* Of IOX_BY_CHOOSER: the spaces that are looked at, so many of IOX_SHARE_OF and in this cgroup */
+const volatile __u32 share;
+const volatile __u64 share_cgroup_id;
+const volatile __u32 share_cgroup_level;
+
+#define IOX_SHARE_OF		1000
+/* hash_64() of the kernel, by which it chooses whose a space is */
+#define GOLDEN_RATIO_64		0x61C8864680B583EBULL
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, IOX_PROBE_NR_OPS);
@@ -127,6 +136,14 @@ static __always_inline void count_key(struct iox_probe_keyed *k, const struct io
 	}
 }
 
+static __always_inline bool is_in_share(const struct iox_event *e)
+{
+	if (share_cgroup_id &&
+	    bpf_get_current_ancestor_cgroup_id(share_cgroup_level) != share_cgroup_id)
+		return false;
+	return (e->space_id * GOLDEN_RATIO_64 >> 32) % IOX_SHARE_OF < share;
+}
+
 static __always_inline void set_key(struct iox_probe_key *key, const struct iox_event *e)
 {
 	key->op = e->op;
@@ -143,6 +160,10 @@ static __always_inline void set_key(struct iox_probe_key *key, const struct iox_
 		break;
 	case IOX_BY_BACKING:
 		key->id = e->backing;
+		break;
+	case IOX_BY_CHOOSER:
+		key->id = e->chooser;
+		key->sub_id = is_in_share(e);
 		break;
 	}
 }
@@ -165,8 +186,8 @@ static __noinline int account_key(const struct iox_event *e)
 	struct iox_probe_key key = {};
 	struct iox_probe_keyed *k;
 
-	/* What is behind an unmap is not known. */
-	if (!e || (by == IOX_BY_BACKING && e->op > IOX_PROBE_copy))
+	/* What is behind an unmap is not known, nor who has chosen where it was. */
+	if (!e || ((by == IOX_BY_BACKING || by == IOX_BY_CHOOSER) && e->op > IOX_PROBE_copy))
 		return 0;
 	set_key(&key, e);
 	k = bpf_map_lookup_elem(&keyed, &key);

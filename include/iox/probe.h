@@ -75,6 +75,7 @@ enum iox_probe_by {
 	IOX_BY_IOAS,		/* id: context, sub_id: object id of the IOAS */
 	IOX_BY_CGROUP,		/* id: cgroup v2 id */
 	IOX_BY_BACKING,		/* id: enum iox_backing */
+	IOX_BY_CHOOSER,		/* id: who chose, sub_id: 1 if the space is one of those that are looked at */
 };
 
 struct iox_probe_key {

@@ -149,6 +149,9 @@ static void set_constants(struct probe *p, const struct probe_config *config)
 	ro->follow = config->follow_pidfd >= 0;
 	ro->want_stages = config->stages;
 	ro->by = config->by;
+	ro->share = config->share;
+	ro->share_cgroup_id = config->share_cgroup_id;
+	ro->share_cgroup_level = config->share_cgroup_level;
 	ro->want_events = config->event;
 	memcpy((void *)&ro->filter, &config->filter, sizeof(config->filter));
 	for (__u32 i = 0; i < 256; i++) {
@@ -296,18 +299,23 @@ int probe_events(struct probe *p)
 	return -1;
 }
 
-bool probe_filter_cgroup(struct iox_probe_filter *filter, const char *path)
+bool probe_find_cgroup(const char *path, __u64 *id, __u32 *level)
 {
 	char whole[PATH_MAX];
 
-	if (!cgroup_id_of(path, &filter->cgroup_id))
+	if (!cgroup_id_of(path, id))
 		return false;
-	filter->cgroup_level = 0;
 	if (!realpath(path, whole)) {
 		msg_errno(errno, path, NULL);
 		return false;
 	}
+	*level = 0;
 	for (const char *c = whole + strlen(CGROUP_ROOT); *c; c++)
-		filter->cgroup_level += *c == '/';
+		*level += *c == '/';
 	return true;
+}
+
+bool probe_filter_cgroup(struct iox_probe_filter *filter, const char *path)
+{
+	return probe_find_cgroup(path, &filter->cgroup_id, &filter->cgroup_level);
 }

@@ -30,6 +30,10 @@ struct probe_config {
 	int follow_pidfd;	/* only that process and what it forks from now on; -1: all */
 	bool stages;		/* histograms of stages too */
 	enum iox_probe_by by;
+	/* With IOX_BY_CHOOSER: so many of 1000 spaces, as policies have them, and a cgroup, 0 for all */
+	unsigned int share;
+	__u64 share_cgroup_id;
+	unsigned int share_cgroup_level;
 	unsigned int max_keys;	/* what is more becomes IOX_PROBE_OTHERS; 0: 1024 */
 	/* For each event; false ends probe_events(). NULL: no events. */
 	bool (*event)(void *arg, const struct iox_event *event);
@@ -133,6 +137,8 @@ int probe_events_fd(const struct probe *p);
 /* Passes on the events that are there; how many, -1 if reading failed. */
 int probe_events(struct probe *p);
 
+/* The id of the cgroup at @path, and how far below the root it is. False with the message given. */
+bool probe_find_cgroup(const char *path, __u64 *id, __u32 *level);
 /* Only in this cgroup (a path) and below */
 bool probe_filter_cgroup(struct iox_probe_filter *filter, const char *path);
 
