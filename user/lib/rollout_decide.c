@@ -31,7 +31,8 @@ __u32 rollout_host_number(const char *name, const char *machine_id)
 	memcpy(text, name, len);
 	text[len++] = '\0';
 	memcpy(text + len, machine_id, id_len);
-	EVP_Digest(text, len + id_len, hash, NULL, EVP_sha256(), NULL);
+	if (EVP_Digest(text, len + id_len, hash, NULL, EVP_sha256(), NULL) != 1)
+		return ROLLOUT_OF;
 	for (int i = 0; i < 8; i++)
 		number = number << 8 | hash[i];
 	return number % ROLLOUT_OF;
