@@ -87,24 +87,28 @@ static const char *quantity(char buf[32], enum rollout_guard guard, double value
 
 /* --- guards ----------------------------------------------------------------- */
 
-static double share_of(__u64 part, __u64 all)
+/* As if the requests that are missing to @least had gone well: one of three says little. */
+static double share_of(__u64 part, __u64 all, __u64 least)
 {
+	if (all < least)
+		all = least;
 	return all ? (double)part / (double)all : 0;
 }
 
-static double value_of(enum rollout_guard guard, const struct rollout_reading *r)
+static double value_of(const struct rollout_doc *doc, enum rollout_guard guard,
+		       const struct rollout_reading *r)
 {
 	switch (guard) {
 	case ROLLOUT_GUARD_map_p99:
 		return (double)r->p99_ns;
 	case ROLLOUT_GUARD_failed_maps:
-		return share_of(r->failed_maps, r->maps);
+		return share_of(r->failed_maps, r->maps, doc->samples);
 	case ROLLOUT_GUARD_fallback_rate:
-		return share_of(r->fallbacks, r->asked);
+		return share_of(r->fallbacks, r->asked, doc->samples);
 	case ROLLOUT_GUARD_faults:
-		return share_of(r->faults, r->asked);
+		return share_of(r->faults, r->asked, doc->samples);
 	case ROLLOUT_GUARD_preserve_refusals:
-		return share_of(r->refused, r->admissions);
+		return share_of(r->refused, r->admissions, doc->samples);
 	case ROLLOUT_NR_GUARDS:
 		break;
 	}
@@ -144,7 +148,7 @@ static enum rollout_guard judge(const struct rollout_doc *doc, const struct roll
 	for (int g = ROLLOUT_NR_GUARDS - 1; g >= 0; g--) {
 		if (!doc->limits[g].set)
 			continue;
-		st->value[g] = value_of(g, &seen->window);
+		st->value[g] = value_of(doc, g, &seen->window);
 		if (st->value[g] > rollout_limit_of(doc, st, g)) {
 			st->trips[g]++;
 			tripped = g;
@@ -253,7 +257,7 @@ static bool measure(const struct rollout_doc *doc, const struct rollout_seen *se
 		return false;
 	}
 	for (int g = 0; g < ROLLOUT_NR_GUARDS; g++)
-		st->baseline[g] = value_of(g, &seen->window);
+		st->baseline[g] = value_of(doc, g, &seen->window);
 	st->has_baseline = true;
 	return true;
 }
