@@ -191,7 +191,15 @@ static struct rollout_order remove_it(const struct rollout_seen *seen)
 {
 	return (struct rollout_order){
 		.action = seen->place == ROLLOUT_NOT_THERE ? ROLLOUT_STAY : ROLLOUT_REMOVE,
+		.judged = true,
 	};
+}
+
+/* Nothing is measured; a baseline will be of what comes later. */
+static struct rollout_order wait_for_it(const struct rollout_seen *seen, struct rollout_state *st)
+{
+	st->measured_ms = 0;
+	return remove_it(seen);
 }
 
 /* What is in force is what the stage says, or becomes so. */
@@ -270,14 +278,18 @@ static struct rollout_order begin(const struct rollout_doc *doc, __u32 host,
 	if (!goal_of(doc, host)) {
 		enter(st, ROLLOUT_PENDING, seen, "host number %u of %u, stage %u has those below %u", host,
 		      ROLLOUT_OF, doc->stage, doc->stages[doc->stage - 1].hosts);
-		return remove_it(seen);
+		return wait_for_it(seen, st);
 	}
 	if (doc->hold) {
 		enter(st, ROLLOUT_HELD, seen, "the document says so, before it has begun");
-		return remove_it(seen);
+		return wait_for_it(seen, st);
+	}
+	if (seen->place != ROLLOUT_NOT_THERE) {
+		enter(st, ROLLOUT_PENDING, seen, "what is left of the attempt before goes first");
+		return wait_for_it(seen, st);
 	}
 	if (!measure(doc, seen, st))
-		return remove_it(seen);
+		return (struct rollout_order){ .action = ROLLOUT_STAY };
 	begin_stage(st, first_stage_of(doc, host), seen);
 	say_baking(doc, st, seen);
 	order = keep_it(doc, st, seen);
@@ -374,7 +386,7 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 		begin_anew(doc, st);
 	if (st->phase == ROLLOUT_ROLLED_BACK)
 		return remove_it(seen);
-	if (seen->place == ROLLOUT_EJECTED) {
+	if (st->stage && seen->place == ROLLOUT_EJECTED) {
 		snprintf(why, sizeof(why), "the kernel has ejected it: %.200s", seen->exit);
 		return roll_back(st, seen, why);
 	}
