@@ -371,9 +371,10 @@ static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
 	return order;
 }
 
-static void begin_anew(const struct rollout_doc *doc, struct rollout_state *st)
+static void begin_anew(const struct rollout_doc *doc, const struct rollout_seen *seen,
+		       struct rollout_state *st)
 {
-	*st = (struct rollout_state){ .attempt = doc->attempt, .since = st->since };
+	*st = (struct rollout_state){ .attempt = doc->attempt, .since = seen->now };
 }
 
 struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
@@ -383,7 +384,7 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 	char why[sizeof(st->reason)];
 
 	if (doc->attempt > st->attempt)
-		begin_anew(doc, st);
+		begin_anew(doc, seen, st);
 	if (st->phase == ROLLOUT_ROLLED_BACK)
 		return remove_it(seen);
 	if (st->stage && seen->place == ROLLOUT_EJECTED) {
