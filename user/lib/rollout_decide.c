@@ -202,15 +202,26 @@ static struct rollout_order wait_for_it(const struct rollout_seen *seen, struct 
 	return remove_it(seen);
 }
 
+/* Is in force what the stage says? */
+static bool is_right(const struct rollout_doc *doc, const struct rollout_state *st,
+		     const struct rollout_seen *seen)
+{
+	return seen->place == ROLLOUT_IN_FORCE &&
+	       seen->spaces == doc->stages[st->stage - 1].spaces;
+}
+
 /* What is in force is what the stage says, or becomes so. */
 static struct rollout_order keep_it(const struct rollout_doc *doc, const struct rollout_state *st,
 				    const struct rollout_seen *seen)
 {
-	__u32 spaces = doc->stages[st->stage - 1].spaces;
-
-	if (seen->place == ROLLOUT_IN_FORCE && seen->spaces == spaces)
+	if (is_right(doc, st, seen))
 		return (struct rollout_order){ .action = ROLLOUT_STAY };
-	return (struct rollout_order){ .action = ROLLOUT_PUT, .spaces = spaces, .judged = true };
+	return (struct rollout_order){
+		.action = ROLLOUT_PUT,
+		.spaces = doc->stages[st->stage - 1].spaces,
+		/* While that fails, what is in force goes on being judged. */
+		.judged = !seen->obstacle,
+	};
 }
 
 static void say_baking(const struct rollout_doc *doc, struct rollout_state *st,
@@ -236,6 +247,7 @@ static struct rollout_order trip(const struct rollout_doc *doc, enum rollout_gua
 				 const struct rollout_seen *seen, struct rollout_state *st)
 {
 	char value[32], limit[32], baseline[32], why[sizeof(st->reason)];
+	struct rollout_order order;
 
 	snprintf(why, sizeof(why), "guard %s in stage %u: %s, limit %s, baseline %s",
 		 rollout_guard_name[guard], st->stage, quantity(value, guard, st->value[guard]),
@@ -245,7 +257,9 @@ static struct rollout_order trip(const struct rollout_doc *doc, enum rollout_gua
 		return roll_back(st, seen, why);
 	st->guard_holds = true;
 	enter(st, ROLLOUT_HELD, seen, "%s", why);
-	return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = true };
+	order = keep_it(doc, st, seen);
+	order.judged = true;
+	return order;
 }
 
 /* True as soon as there is a baseline, or none is needed. */
@@ -321,8 +335,8 @@ static bool has_baked(const struct rollout_doc *doc, const struct rollout_state 
 }
 
 /* Nothing is wrong: on to the next stage, or not yet. */
-static struct rollout_order go_on(const struct rollout_doc *doc, __u32 goal,
-				  const struct rollout_seen *seen, struct rollout_state *st)
+static void go_on(const struct rollout_doc *doc, __u32 goal, const struct rollout_seen *seen,
+		  struct rollout_state *st)
 {
 	if (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st)) {
 		say_baking(doc, st, seen);
@@ -333,14 +347,36 @@ static struct rollout_order go_on(const struct rollout_doc *doc, __u32 goal,
 		enter(st, ROLLOUT_PROMOTED, seen, "stage %u of %u has proved good", st->stage,
 		      doc->nr_stages);
 	}
-	return keep_it(doc, st, seen);
 }
 
-/* After the last stage nobody compares any more: what was normal then need not be so today. */
-static bool is_watched(const struct rollout_doc *doc, const struct rollout_state *st)
+/*
+ * After a boot, or if somebody else has taken it out, there is nothing to judge. After the last
+ * stage nobody compares any more, held or not: what was normal then need not be so today.
+ */
+static bool is_watched(const struct rollout_doc *doc, const struct rollout_state *st,
+		       const struct rollout_seen *seen)
 {
-	return is_guarded(doc) && st->has_baseline &&
-	       !(st->phase == ROLLOUT_PROMOTED && st->stage == doc->nr_stages);
+	if (seen->place != ROLLOUT_IN_FORCE || !is_guarded(doc) || !st->has_baseline)
+		return false;
+	return st->stage < doc->nr_stages ||
+	       (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st));
+}
+
+/* Nothing trips: where does the host go from here? */
+static void proceed(const struct rollout_doc *doc, __u32 goal, const struct rollout_seen *seen,
+		    struct rollout_state *st)
+{
+	if (st->guard_holds)
+		return;
+	if (seen->obstacle && !is_right(doc, st, seen)) {
+		enter(st, ROLLOUT_HELD, seen, "cannot be put in force: %.200s", seen->obstacle);
+	} else if (doc->hold) {
+		enter(st, ROLLOUT_HELD, seen, "the document says so, in stage %u of %u", st->stage,
+		      doc->nr_stages);
+	} else if (is_right(doc, st, seen)) {
+		st->baked_ms += seen->elapsed_ms;
+		go_on(doc, goal, seen, st);
+	}
 }
 
 static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
@@ -350,7 +386,7 @@ static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
 	struct rollout_order order;
 	bool judged = false;
 
-	if (is_watched(doc, st) && samples_in(doc, &seen->window) &&
+	if (is_watched(doc, st, seen) && samples_in(doc, &seen->window) &&
 	    says_enough(doc, samples_in(doc, &seen->window))) {
 		tripped = judge(doc, seen, st);
 		if (tripped != ROLLOUT_NR_GUARDS)
@@ -358,15 +394,8 @@ static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
 		st->bake_samples += samples_in(doc, &seen->window);
 		judged = true;
 	}
-	if (st->guard_holds)
-		return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = judged };
-	if (doc->hold) {
-		enter(st, ROLLOUT_HELD, seen, "the document says so, in stage %u of %u", st->stage,
-		      doc->nr_stages);
-		return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = judged };
-	}
-	st->baked_ms += seen->elapsed_ms;
-	order = go_on(doc, goal, seen, st);
+	proceed(doc, goal, seen, st);
+	order = keep_it(doc, st, seen);
 	order.judged |= judged;
 	return order;
 }
@@ -395,12 +424,5 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 		return begin(doc, host, seen, st);
 	if (goal < st->stage)
 		return go_back(doc, goal, seen, st);
-	if (seen->obstacle) {
-		enter(st, ROLLOUT_HELD, seen, "cannot be put in force: %.200s", seen->obstacle);
-		return keep_it(doc, st, seen);
-	}
-	/* After a boot, or if somebody else has taken it out: no guard has anything to say yet. */
-	if (seen->place == ROLLOUT_NOT_THERE)
-		return keep_it(doc, st, seen);
 	return in_force(doc, goal, seen, st);
 }
