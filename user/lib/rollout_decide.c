@@ -323,6 +323,8 @@ static struct rollout_order go_back(const struct rollout_doc *doc, __u32 goal,
 		enter(st, ROLLOUT_PENDING, seen, "the document has taken this host's stage back");
 		return remove_it(seen);
 	}
+	st->baked_ms = doc->stages[goal - 1].bake_ms;
+	st->bake_samples = doc->samples;
 	enter(st, ROLLOUT_PROMOTED, seen, "stage %u of %u, the document has taken a later one back",
 	      goal, doc->nr_stages);
 	return keep_it(doc, st, seen);
