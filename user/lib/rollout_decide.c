@@ -230,7 +230,7 @@ static void say_baking(const struct rollout_doc *doc, struct rollout_state *st,
 	const struct rollout_stage *stage = &doc->stages[st->stage - 1];
 	char done[32], of[32], more[64] = "";
 
-	if (!says_enough(doc, st->bake_samples))
+	if (is_guarded(doc) && !says_enough(doc, st->bake_samples))
 		snprintf(more, sizeof(more), ", %llu of %llu maps", st->bake_samples, doc->samples);
 	enter(st, ROLLOUT_BAKING, seen, "stage %u of %u: %s of %s%s", st->stage, doc->nr_stages,
 	      duration(done, st->baked_ms), duration(of, stage->bake_ms), more);
