@@ -372,6 +372,9 @@ static void proceed(const struct rollout_doc *doc, __u32 goal, const struct roll
 		return;
 	if (seen->obstacle && !is_right(doc, st, seen)) {
 		enter(st, ROLLOUT_HELD, seen, "cannot be put in force: %.200s", seen->obstacle);
+	} else if (is_guarded(doc) && !st->has_baseline) {
+		enter(st, ROLLOUT_HELD, seen,
+		      "guards came after it began, without a baseline: a higher attempt measures one");
 	} else if (doc->hold) {
 		enter(st, ROLLOUT_HELD, seen, "the document says so, in stage %u of %u", st->stage,
 		      doc->nr_stages);
