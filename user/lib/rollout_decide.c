@@ -429,5 +429,7 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 		return begin(doc, host, seen, st);
 	if (goal < st->stage)
 		return go_back(doc, goal, seen, st);
+	if (!is_in(doc, host, st->stage))
+		return go_back(doc, 0, seen, st);
 	return in_force(doc, goal, seen, st);
 }
