@@ -336,11 +336,23 @@ static bool has_baked(const struct rollout_doc *doc, const struct rollout_state 
 	       (!is_guarded(doc) || says_enough(doc, st->bake_samples));
 }
 
+/*
+ * Where nothing is mapped, waiting proves nothing: what the document has gone on to is proved by
+ * other hosts, and has more address spaces.
+ */
+static bool has_nothing_to_prove(const struct rollout_doc *doc, const struct rollout_state *st,
+				 const struct rollout_seen *seen)
+{
+	return st->baked_ms >= doc->stages[st->stage - 1].bake_ms && !st->bake_samples &&
+	       !samples_in(doc, &seen->window);
+}
+
 /* Nothing is wrong: on to the next stage, or not yet. */
 static void go_on(const struct rollout_doc *doc, __u32 goal, const struct rollout_seen *seen,
 		  struct rollout_state *st)
 {
-	if (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st)) {
+	if (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st) &&
+	    !(st->stage < goal && has_nothing_to_prove(doc, st, seen))) {
 		say_baking(doc, st, seen);
 	} else if (st->stage < goal) {
 		begin_stage(st, st->stage + 1, seen);
@@ -384,7 +396,7 @@ static void proceed(const struct rollout_doc *doc, __u32 goal, const struct roll
 	}
 }
 
-static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
+static struct rollout_order carry_on(const struct rollout_doc *doc, __u32 goal,
 				     const struct rollout_seen *seen, struct rollout_state *st)
 {
 	enum rollout_guard tripped;
@@ -431,5 +443,5 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 		return go_back(doc, goal, seen, st);
 	if (!is_in(doc, host, st->stage))
 		return go_back(doc, 0, seen, st);
-	return in_force(doc, goal, seen, st);
+	return carry_on(doc, goal, seen, st);
 }
