@@ -31,7 +31,8 @@ __u32 rollout_host_number(const char *name, const char *machine_id)
 	memcpy(text, name, len);
 	text[len++] = '\0';
 	memcpy(text + len, machine_id, id_len);
-	EVP_Digest(text, len + id_len, hash, NULL, EVP_sha256(), NULL);
+	if (EVP_Digest(text, len + id_len, hash, NULL, EVP_sha256(), NULL) != 1)
+		return ROLLOUT_OF;
 	for (int i = 0; i < 8; i++)
 		number = number << 8 | hash[i];
 	return number % ROLLOUT_OF;
@@ -86,24 +87,28 @@ static const char *quantity(char buf[32], enum rollout_guard guard, double value
 
 /* --- guards ----------------------------------------------------------------- */
 
-static double share_of(__u64 part, __u64 all)
+/* As if the requests that are missing to @least had gone well: one of three says little. */
+static double share_of(__u64 part, __u64 all, __u64 least)
 {
+	if (all < least)
+		all = least;
 	return all ? (double)part / (double)all : 0;
 }
 
-static double value_of(enum rollout_guard guard, const struct rollout_reading *r)
+static double value_of(const struct rollout_doc *doc, enum rollout_guard guard,
+		       const struct rollout_reading *r)
 {
 	switch (guard) {
 	case ROLLOUT_GUARD_map_p99:
 		return (double)r->p99_ns;
 	case ROLLOUT_GUARD_failed_maps:
-		return share_of(r->failed_maps, r->maps);
+		return share_of(r->failed_maps, r->maps, doc->samples);
 	case ROLLOUT_GUARD_fallback_rate:
-		return share_of(r->fallbacks, r->asked);
+		return share_of(r->fallbacks, r->asked, doc->samples);
 	case ROLLOUT_GUARD_faults:
-		return share_of(r->faults, r->asked);
+		return share_of(r->faults, r->asked, doc->samples);
 	case ROLLOUT_GUARD_preserve_refusals:
-		return share_of(r->refused, r->admissions);
+		return share_of(r->refused, r->admissions, doc->samples);
 	case ROLLOUT_NR_GUARDS:
 		break;
 	}
@@ -143,7 +148,7 @@ static enum rollout_guard judge(const struct rollout_doc *doc, const struct roll
 	for (int g = ROLLOUT_NR_GUARDS - 1; g >= 0; g--) {
 		if (!doc->limits[g].set)
 			continue;
-		st->value[g] = value_of(g, &seen->window);
+		st->value[g] = value_of(doc, g, &seen->window);
 		if (st->value[g] > rollout_limit_of(doc, st, g)) {
 			st->trips[g]++;
 			tripped = g;
@@ -186,18 +191,37 @@ static struct rollout_order remove_it(const struct rollout_seen *seen)
 {
 	return (struct rollout_order){
 		.action = seen->place == ROLLOUT_NOT_THERE ? ROLLOUT_STAY : ROLLOUT_REMOVE,
+		.judged = true,
 	};
+}
+
+/* Nothing is measured; a baseline will be of what comes later. */
+static struct rollout_order wait_for_it(const struct rollout_seen *seen, struct rollout_state *st)
+{
+	st->measured_ms = 0;
+	return remove_it(seen);
+}
+
+/* Is in force what the stage says? */
+static bool is_right(const struct rollout_doc *doc, const struct rollout_state *st,
+		     const struct rollout_seen *seen)
+{
+	return seen->place == ROLLOUT_IN_FORCE &&
+	       seen->spaces == doc->stages[st->stage - 1].spaces;
 }
 
 /* What is in force is what the stage says, or becomes so. */
 static struct rollout_order keep_it(const struct rollout_doc *doc, const struct rollout_state *st,
 				    const struct rollout_seen *seen)
 {
-	__u32 spaces = doc->stages[st->stage - 1].spaces;
-
-	if (seen->place == ROLLOUT_IN_FORCE && seen->spaces == spaces)
+	if (is_right(doc, st, seen))
 		return (struct rollout_order){ .action = ROLLOUT_STAY };
-	return (struct rollout_order){ .action = ROLLOUT_PUT, .spaces = spaces, .judged = true };
+	return (struct rollout_order){
+		.action = ROLLOUT_PUT,
+		.spaces = doc->stages[st->stage - 1].spaces,
+		/* While that fails, what is in force goes on being judged. */
+		.judged = !seen->obstacle,
+	};
 }
 
 static void say_baking(const struct rollout_doc *doc, struct rollout_state *st,
@@ -206,7 +230,7 @@ static void say_baking(const struct rollout_doc *doc, struct rollout_state *st,
 	const struct rollout_stage *stage = &doc->stages[st->stage - 1];
 	char done[32], of[32], more[64] = "";
 
-	if (!says_enough(doc, st->bake_samples))
+	if (is_guarded(doc) && !says_enough(doc, st->bake_samples))
 		snprintf(more, sizeof(more), ", %llu of %llu maps", st->bake_samples, doc->samples);
 	enter(st, ROLLOUT_BAKING, seen, "stage %u of %u: %s of %s%s", st->stage, doc->nr_stages,
 	      duration(done, st->baked_ms), duration(of, stage->bake_ms), more);
@@ -223,6 +247,7 @@ static struct rollout_order trip(const struct rollout_doc *doc, enum rollout_gua
 				 const struct rollout_seen *seen, struct rollout_state *st)
 {
 	char value[32], limit[32], baseline[32], why[sizeof(st->reason)];
+	struct rollout_order order;
 
 	snprintf(why, sizeof(why), "guard %s in stage %u: %s, limit %s, baseline %s",
 		 rollout_guard_name[guard], st->stage, quantity(value, guard, st->value[guard]),
@@ -232,7 +257,9 @@ static struct rollout_order trip(const struct rollout_doc *doc, enum rollout_gua
 		return roll_back(st, seen, why);
 	st->guard_holds = true;
 	enter(st, ROLLOUT_HELD, seen, "%s", why);
-	return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = true };
+	order = keep_it(doc, st, seen);
+	order.judged = true;
+	return order;
 }
 
 /* True as soon as there is a baseline, or none is needed. */
@@ -252,7 +279,7 @@ static bool measure(const struct rollout_doc *doc, const struct rollout_seen *se
 		return false;
 	}
 	for (int g = 0; g < ROLLOUT_NR_GUARDS; g++)
-		st->baseline[g] = value_of(g, &seen->window);
+		st->baseline[g] = value_of(doc, g, &seen->window);
 	st->has_baseline = true;
 	return true;
 }
@@ -265,14 +292,18 @@ static struct rollout_order begin(const struct rollout_doc *doc, __u32 host,
 	if (!goal_of(doc, host)) {
 		enter(st, ROLLOUT_PENDING, seen, "host number %u of %u, stage %u has those below %u", host,
 		      ROLLOUT_OF, doc->stage, doc->stages[doc->stage - 1].hosts);
-		return remove_it(seen);
+		return wait_for_it(seen, st);
 	}
 	if (doc->hold) {
 		enter(st, ROLLOUT_HELD, seen, "the document says so, before it has begun");
-		return remove_it(seen);
+		return wait_for_it(seen, st);
+	}
+	if (seen->place != ROLLOUT_NOT_THERE) {
+		enter(st, ROLLOUT_PENDING, seen, "what is left of the attempt before goes first");
+		return wait_for_it(seen, st);
 	}
 	if (!measure(doc, seen, st))
-		return remove_it(seen);
+		return (struct rollout_order){ .action = ROLLOUT_STAY };
 	begin_stage(st, first_stage_of(doc, host), seen);
 	say_baking(doc, st, seen);
 	order = keep_it(doc, st, seen);
@@ -292,6 +323,8 @@ static struct rollout_order go_back(const struct rollout_doc *doc, __u32 goal,
 		enter(st, ROLLOUT_PENDING, seen, "the document has taken this host's stage back");
 		return remove_it(seen);
 	}
+	st->baked_ms = doc->stages[goal - 1].bake_ms;
+	st->bake_samples = doc->samples;
 	enter(st, ROLLOUT_PROMOTED, seen, "stage %u of %u, the document has taken a later one back",
 	      goal, doc->nr_stages);
 	return keep_it(doc, st, seen);
@@ -303,11 +336,23 @@ static bool has_baked(const struct rollout_doc *doc, const struct rollout_state 
 	       (!is_guarded(doc) || says_enough(doc, st->bake_samples));
 }
 
-/* Nothing is wrong: on to the next stage, or not yet. */
-static struct rollout_order go_on(const struct rollout_doc *doc, __u32 goal,
-				  const struct rollout_seen *seen, struct rollout_state *st)
+/*
+ * Where nothing is mapped, waiting proves nothing: what the document has gone on to is proved by
+ * other hosts, and has more address spaces.
+ */
+static bool has_nothing_to_prove(const struct rollout_doc *doc, const struct rollout_state *st,
+				 const struct rollout_seen *seen)
 {
-	if (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st)) {
+	return st->baked_ms >= doc->stages[st->stage - 1].bake_ms && !st->bake_samples &&
+	       !samples_in(doc, &seen->window);
+}
+
+/* Nothing is wrong: on to the next stage, or not yet. */
+static void go_on(const struct rollout_doc *doc, __u32 goal, const struct rollout_seen *seen,
+		  struct rollout_state *st)
+{
+	if (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st) &&
+	    !(st->stage < goal && has_nothing_to_prove(doc, st, seen))) {
 		say_baking(doc, st, seen);
 	} else if (st->stage < goal) {
 		begin_stage(st, st->stage + 1, seen);
@@ -316,24 +361,49 @@ static struct rollout_order go_on(const struct rollout_doc *doc, __u32 goal,
 		enter(st, ROLLOUT_PROMOTED, seen, "stage %u of %u has proved good", st->stage,
 		      doc->nr_stages);
 	}
-	return keep_it(doc, st, seen);
 }
 
-/* After the last stage nobody compares any more: what was normal then need not be so today. */
-static bool is_watched(const struct rollout_doc *doc, const struct rollout_state *st)
+/*
+ * After a boot, or if somebody else has taken it out, there is nothing to judge. After the last
+ * stage nobody compares any more, held or not: what was normal then need not be so today.
+ */
+static bool is_watched(const struct rollout_doc *doc, const struct rollout_state *st,
+		       const struct rollout_seen *seen)
 {
-	return is_guarded(doc) && st->has_baseline &&
-	       !(st->phase == ROLLOUT_PROMOTED && st->stage == doc->nr_stages);
+	if (seen->place != ROLLOUT_IN_FORCE || !is_guarded(doc) || !st->has_baseline)
+		return false;
+	return st->stage < doc->nr_stages ||
+	       (st->phase != ROLLOUT_PROMOTED && !has_baked(doc, st));
 }
 
-static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
+/* Nothing trips: where does the host go from here? */
+static void proceed(const struct rollout_doc *doc, __u32 goal, const struct rollout_seen *seen,
+		    struct rollout_state *st)
+{
+	if (st->guard_holds)
+		return;
+	if (seen->obstacle && !is_right(doc, st, seen)) {
+		enter(st, ROLLOUT_HELD, seen, "cannot be put in force: %.200s", seen->obstacle);
+	} else if (is_guarded(doc) && !st->has_baseline) {
+		enter(st, ROLLOUT_HELD, seen,
+		      "guards came after it began, without a baseline: a higher attempt measures one");
+	} else if (doc->hold) {
+		enter(st, ROLLOUT_HELD, seen, "the document says so, in stage %u of %u", st->stage,
+		      doc->nr_stages);
+	} else if (is_right(doc, st, seen)) {
+		st->baked_ms += seen->elapsed_ms;
+		go_on(doc, goal, seen, st);
+	}
+}
+
+static struct rollout_order carry_on(const struct rollout_doc *doc, __u32 goal,
 				     const struct rollout_seen *seen, struct rollout_state *st)
 {
 	enum rollout_guard tripped;
 	struct rollout_order order;
 	bool judged = false;
 
-	if (is_watched(doc, st) && samples_in(doc, &seen->window) &&
+	if (is_watched(doc, st, seen) && samples_in(doc, &seen->window) &&
 	    says_enough(doc, samples_in(doc, &seen->window))) {
 		tripped = judge(doc, seen, st);
 		if (tripped != ROLLOUT_NR_GUARDS)
@@ -341,22 +411,16 @@ static struct rollout_order in_force(const struct rollout_doc *doc, __u32 goal,
 		st->bake_samples += samples_in(doc, &seen->window);
 		judged = true;
 	}
-	if (st->guard_holds)
-		return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = judged };
-	if (doc->hold) {
-		enter(st, ROLLOUT_HELD, seen, "the document says so, in stage %u of %u", st->stage,
-		      doc->nr_stages);
-		return (struct rollout_order){ .action = ROLLOUT_STAY, .judged = judged };
-	}
-	st->baked_ms += seen->elapsed_ms;
-	order = go_on(doc, goal, seen, st);
+	proceed(doc, goal, seen, st);
+	order = keep_it(doc, st, seen);
 	order.judged |= judged;
 	return order;
 }
 
-static void begin_anew(const struct rollout_doc *doc, struct rollout_state *st)
+static void begin_anew(const struct rollout_doc *doc, const struct rollout_seen *seen,
+		       struct rollout_state *st)
 {
-	*st = (struct rollout_state){ .attempt = doc->attempt, .since = st->since };
+	*st = (struct rollout_state){ .attempt = doc->attempt, .since = seen->now };
 }
 
 struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
@@ -366,10 +430,10 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 	char why[sizeof(st->reason)];
 
 	if (doc->attempt > st->attempt)
-		begin_anew(doc, st);
+		begin_anew(doc, seen, st);
 	if (st->phase == ROLLOUT_ROLLED_BACK)
 		return remove_it(seen);
-	if (seen->place == ROLLOUT_EJECTED) {
+	if (st->stage && seen->place == ROLLOUT_EJECTED) {
 		snprintf(why, sizeof(why), "the kernel has ejected it: %.200s", seen->exit);
 		return roll_back(st, seen, why);
 	}
@@ -377,12 +441,7 @@ struct rollout_order rollout_step(const struct rollout_doc *doc, __u32 host,
 		return begin(doc, host, seen, st);
 	if (goal < st->stage)
 		return go_back(doc, goal, seen, st);
-	if (seen->obstacle) {
-		enter(st, ROLLOUT_HELD, seen, "cannot be put in force: %.200s", seen->obstacle);
-		return keep_it(doc, st, seen);
-	}
-	/* After a boot, or if somebody else has taken it out: no guard has anything to say yet. */
-	if (seen->place == ROLLOUT_NOT_THERE)
-		return keep_it(doc, st, seen);
-	return in_force(doc, goal, seen, st);
+	if (!is_in(doc, host, st->stage))
+		return go_back(doc, 0, seen, st);
+	return carry_on(doc, goal, seen, st);
 }

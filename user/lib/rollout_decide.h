@@ -82,7 +82,7 @@ struct rollout_order {
 /*
  * The number of a host in a rollout, from 0 to ROLLOUT_OF - 1: it is in a stage with more @hosts.
  * The first 64 bits, big-endian, of the SHA-256 of name, a zero byte and machine id, modulo
- * ROLLOUT_OF.
+ * ROLLOUT_OF. ROLLOUT_OF itself, which is in no stage, if that cannot be computed.
  */
 __u32 rollout_host_number(const char *name, const char *machine_id);
 
