@@ -704,6 +704,16 @@ TEST_F(rollout_decide, obstacle_to_what_nobody_wants_is_none)
 	EXPECT_STAY();
 }
 
+/* The maps before it are the baseline's, whatever was in the way of an attempt before. */
+TEST_F(rollout_decide, window_begins_with_the_policy)
+{
+	step(&self->h, 0, 0);
+	self->h.seen.obstacle = "first-fit is there";
+	decide(&self->h, 30 * MINUTE, 1000);
+	EXPECT_PUT(50);
+	EXPECT_TRUE(self->h.order.judged);
+}
+
 /* --- admission policies --------------------------------------------------------------------------- */
 
 TEST_F(rollout_decide, admission_waits_for_no_requests)
