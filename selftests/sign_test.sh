@@ -246,6 +246,12 @@ by rsa
 check a_key_of_rsa_is_good says 0 "${good/#top_down.bpf.o: signed by CN=signer/rsa.o: signed by CN=rsa}" verify rsa.o -T trust
 rm trust/rsa.pem
 
+key code && cert code code "$LEAF"$'\nextendedKeyUsage=critical,codeSigning' -days 30 && cp code.pem trust/
+by code
+check a_certificate_for_signing_code_is_good says 0 "${good/#top_down.bpf.o: signed by CN=signer/code.o: signed by CN=code}" \
+	verify code.o -T trust
+rm trust/code.pem
+
 nobody='put certificates of who may sign policies there, as *.pem'
 check of_an_empty_folder says 1 "empty: has no certificates; $nobody" verify top_down.bpf.o -T empty
 check of_no_folder says 1 "nowhere: No such file or directory; $nobody" verify top_down.bpf.o -T nowhere
