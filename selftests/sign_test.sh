@@ -252,6 +252,10 @@ check a_certificate_for_signing_code_is_good says 0 "${good/#top_down.bpf.o: sig
 	verify code.o -T trust
 rm trust/code.pem
 
+echo hello >trust/README
+check of_other_files_nothing_is_read says 0 "$good" verify top_down.bpf.o -T trust
+rm trust/README
+
 nobody='put certificates of who may sign policies there, as *.pem'
 check of_an_empty_folder says 1 "empty: has no certificates; $nobody" verify top_down.bpf.o -T empty
 check of_no_folder says 1 "nowhere: No such file or directory; $nobody" verify top_down.bpf.o -T nowhere
@@ -277,6 +281,7 @@ check of_a_key_that_is_not_the_certificates says 1 'other.pem: its first certifi
 check of_what_is_no_key says 1 'signer.pem: is no private key in PEM, or its password is another one' \
 	sign top_down.bpf.o -k signer.pem -c signer.pem -o never
 check of_no_place_for_it says 1 '/dev/full: No space left on device' sign top_down.bpf.o -k signer.key -c signer.pem -o /dev/full
+check leaves_devices_alone [ -c /dev/full ]
 check writes_nothing_then [ ! -e never ]
 "$iox" policy sign top_down.bpf.o >/dev/null 2>&1
 check without_a_key_is_wrong_usage is $? 2
