@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Capabilities, given up as soon as what needed them is done; docs/integrity.md has who needs which. */
+/* Capabilities, given up when what needed them is done; docs/integrity.md has who needs which. */
 #ifndef IOX_LIB_PRIVILEGE_H
 #define IOX_LIB_PRIVILEGE_H
 
@@ -9,7 +9,7 @@
 
 #define PRIVILEGE(name) (1ULL << CAP_##name)
 
-/* To load probes: it is needed to read the kernel's types, and stands for CAP_BPF and CAP_PERFMON */
+/* To load probes: to read the kernel's types; it stands for CAP_BPF and CAP_PERFMON, too. */
 #define PRIVILEGE_PROBES PRIVILEGE(SYS_ADMIN)
 /* To find a cgroup's path by its id */
 #define PRIVILEGE_CGROUP_PATHS PRIVILEGE(DAC_READ_SEARCH)
