@@ -170,6 +170,8 @@ check completes_all_options completes_all_options
 check completes_arguments_of_options completes ioas stat --by i
 check completes_arguments_behind_an_equals_sign completes ioas stat --by = i
 check completes_files completes user/main.c report -o user/mai
+check completes_folders_of_certificates completes user/lib policy load -T user/li
+check completes_keys completes user/main.c policy sign --key user/mai
 check completes_processes completes $$ lu plan $$
 check completes_processes_of_options completes $$ trace --pid $$
 check completes_commands_to_run completes setpriv stat -- setpri

@@ -10,8 +10,8 @@
 #		and what iox adds to them
 # USER_LIBS	after build/tools/lib/libbpf.a
 
-USER_PKGS	:= libjson-c-dev libncurses-dev libmicrohttpd-dev libcap-dev libssl-dev libyaml-dev libsystemd-dev libelf-dev zlib1g-dev
+USER_PKGS	:= libjson-c-dev libncurses-dev libmicrohttpd-dev libcap-ng-dev libssl-dev libyaml-dev libsystemd-dev libelf-dev zlib1g-dev
 USER_SKELS	:= no_opinion probe pt
 USER_SRCS	:= $(wildcard user/*.c user/lib/*.c)
 USER_CFLAGS	:= -std=gnu11 -isystem kernel/include/uapi -isystem build/headers/include
-USER_LIBS	:= -ljson-c -lsystemd -lncursesw -ltinfo -lmicrohttpd -lcap -lyaml -lcrypto -lelf -lz -lm
+USER_LIBS	:= -ljson-c -lsystemd -lncursesw -ltinfo -lmicrohttpd -lcap-ng -lyaml -lcrypto -lelf -lz -lm

@@ -5,14 +5,13 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "iox.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/watch.h"
 #include "metrics.h"
 
@@ -231,17 +230,6 @@ static void say_where(int fd)
 	sd_notify(false, "READY=1");
 }
 
-static bool drop_privileges(void)
-{
-	cap_t none = cap_init();
-	bool ok = none && !cap_set_proc(none) && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-
-	if (!ok)
-		msg_errno(errno, "giving up privileges", NULL);
-	cap_free(none);
-	return ok;
-}
-
 static bool start(struct exporter *e, int fd)
 {
 	const union MHD_DaemonInfo *info;
@@ -300,7 +288,7 @@ static bool run(struct exporter *e, const struct options *o)
 		return false;
 	e->probe = probe_open(&config);
 	e->now = probe_snapshot_new();
-	ok = e->probe && e->now && drop_privileges() && start(e, fd) && serve(e);
+	ok = e->probe && e->now && privilege_keep(0) && start(e, fd) && serve(e);
 	/* The socket is its own once there is a server. */
 	if (e->http)
 		MHD_stop_daemon(e->http);

@@ -7,6 +7,7 @@
 #include "iox.h"
 #include "lib/event_filter.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/trace_file.h"
 #include "lib/watch.h"
 #include "lib/probe.h"
@@ -225,7 +226,8 @@ static int run(struct run *r)
 	if (ok) {
 		config.follow_pidfd = watch_pidfd(&r->watch);
 		r->probe = probe_open(&config);
-		ok = r->probe && watch_start(&r->watch, FLUSH_SECONDS, stdout) &&
+		ok = r->probe && privilege_keep(watch_privileges(&r->watch)) &&
+		     watch_start(&r->watch, FLUSH_SECONDS, stdout) &&
 		     wait_for_end(r) && tell(r);
 	}
 	return watch_close(&r->watch, ok);

@@ -10,6 +10,7 @@
 
 #include "iox.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/watch.h"
 #include "report.h"
 
@@ -125,6 +126,12 @@ static bool target_open(struct target *t, const char *path)
 	if (!t->f)
 		msg_errno(errno, path, NULL);
 	return t->f;
+}
+
+/* What renaming may need in a folder of somebody else */
+static __u64 target_privileges(const struct target *t)
+{
+	return t->temporary ? PRIVILEGE(DAC_OVERRIDE) | PRIVILEGE(FOWNER) : 0;
 }
 
 /* Puts the page where it belongs, or, unless @ok, nothing at all. */
@@ -304,7 +311,8 @@ static bool measure(struct run *r)
 
 	r->probe = probe_open(&config);
 	r->report.probe = r->probe;
-	if (!r->probe || !make_room(r))
+	if (!r->probe || !privilege_keep(target_privileges(&r->target) | watch_privileges(&r->watch)) ||
+	    !make_room(r))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &r->report.began);
 	return watch_start(&r->watch, TICK, r->target.f) && collect(r) && write_report(r);

@@ -6,6 +6,7 @@
 
 #include "iox.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/watch.h"
 #include "stat.h"
 
@@ -205,6 +206,13 @@ static void free_reading(struct reading *what)
 	probe_keys_free(&what->keys);
 }
 
+/* Reading needs none, but what is printed or passed on may. */
+static bool give_up(const struct run *r)
+{
+	return privilege_keep((r->opt->by == IOX_BY_CGROUP ? PRIVILEGE_CGROUP_PATHS : 0) |
+			      watch_privileges(&r->watch));
+}
+
 static int run(struct run *r)
 {
 	struct probe_config config = {
@@ -218,7 +226,7 @@ static int run(struct run *r)
 		config.follow_pidfd = watch_pidfd(&r->watch);
 		r->probe = probe_open(&config);
 		r->form.probe = r->probe;
-		ok = r->probe && make_room(r) && measure(r);
+		ok = r->probe && give_up(r) && make_room(r) && measure(r);
 	}
 	return watch_close(&r->watch, ok);
 }

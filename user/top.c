@@ -6,6 +6,7 @@
 
 #include "iox.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/watch.h"
 #include "stat.h"
 #include "top.h"
@@ -337,6 +338,14 @@ static bool run_screen(struct top *t)
 	return ok;
 }
 
+/* On the screen a key can ask for other probes; without, what is there is all. */
+static bool give_up(const struct options *o)
+{
+	if (!o->batch)
+		return privilege_keep(PRIVILEGE_PROBES | PRIVILEGE_CGROUP_PATHS);
+	return privilege_keep(o->by == IOX_BY_CGROUP ? PRIVILEGE_CGROUP_PATHS : 0);
+}
+
 int cmd_top(int argc, char **argv)
 {
 	struct options opt = { .interval = 1, .sort = TOP_RATE };
@@ -354,7 +363,7 @@ int cmd_top(int argc, char **argv)
 	t.view.width = opt.width ? (int)opt.width : BATCH_WIDTH;
 	t.model.sort = opt.sort;
 	/* Messages about the probes come before there is a screen. */
-	ok = watch_open(&t.watch, NULL) && top_model_open(&t.model, opt.by) &&
+	ok = watch_open(&t.watch, NULL) && top_model_open(&t.model, opt.by) && give_up(&opt) &&
 	     (opt.batch ? run_batch(&t) : run_screen(&t));
 	top_model_close(&t.model);
 	return watch_close(&t.watch, ok);

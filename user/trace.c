@@ -9,6 +9,7 @@
 #include "iox.h"
 #include "lib/event_filter.h"
 #include "lib/msg.h"
+#include "lib/privilege.h"
 #include "lib/watch.h"
 
 /* What is in the buffer is looked at this often, even when the kernel does not wake us. */
@@ -184,7 +185,8 @@ static int run(struct run *r)
 	if (ok) {
 		config.follow_pidfd = watch_pidfd(&r->watch);
 		r->probe = probe_open(&config);
-		ok = r->probe && begin(r) && watch_start(&r->watch, FLUSH_SECONDS, r->out) &&
+		ok = r->probe && privilege_keep(watch_privileges(&r->watch)) &&
+		     begin(r) && watch_start(&r->watch, FLUSH_SECONDS, r->out) &&
 		     wait_for_end(r) && finish(r);
 	}
 	return watch_close(&r->watch, ok);

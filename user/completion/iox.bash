@@ -41,6 +41,8 @@ _iox_arguments()
 	case "$command:$option" in
 	stat:--by | stat:-b) compgen -W 'process ioas cgroup op backing' -- "$current" ;;
 	*:--cgroup | policy\ load:-c) compgen -o dirnames -- "${current:-/sys/fs/cgroup/}" ;;
+	*:--trust | policy\ load:-T | policy\ replace:-T | policy\ verify:-T) compgen -o dirnames -- "$current" ;;
+	*:--cert | *:--key | *:--signature | policy\ sign:-[ck] | policy\ *:-g) compgen -f -- "$current" ;;
 	*:--output | *:-o | *:--perfetto) compgen -f -- "$current" ;;
 	policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
 		[[ $command != *replace ]] || compgen -f -- "$current" ;;

@@ -423,8 +423,6 @@ static bool write_signature(CMS_ContentInfo *cms, const char *path)
 	if (!ok)
 		msg_errno(errno, path, NULL);
 	BIO_free(out);
-	if (!ok && out)
-		unlink(path);
 	return ok;
 }
 

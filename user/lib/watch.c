@@ -7,10 +7,10 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
-#include <linux/types.h>
 
 #include "../iox.h"
 #include "msg.h"
+#include "privilege.h"
 #include "watch.h"
 
 bool watch_open(struct watch *w, char **command)
@@ -40,6 +40,11 @@ bool watch_open(struct watch *w, char **command)
 int watch_pidfd(const struct watch *w)
 {
 	return w->command ? w->child.pidfd : -1;
+}
+
+__u64 watch_privileges(const struct watch *w)
+{
+	return w->command ? PRIVILEGE(KILL) : 0;
 }
 
 static bool start_timer(const struct watch *w, double interval)

@@ -9,6 +9,7 @@
 #include <argp.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <linux/types.h>
 
 #include "child.h"
 
@@ -35,6 +36,9 @@ bool watch_open(struct watch *w, char **command);
 
 /* The command's, or -1 */
 int watch_pidfd(const struct watch *w);
+
+/* The capability to pass a signal on to a command, which may run as somebody else; 0 without one */
+__u64 watch_privileges(const struct watch *w);
 
 /* Lets the command run, and ticks begin: every @interval seconds, 0 for none. */
 bool watch_start(struct watch *w, double interval, FILE *out);
