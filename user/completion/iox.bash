@@ -30,7 +30,7 @@ _iox_has_argument()
 
 _iox_policies()
 {
-	cat /sys/kernel/iox/iova_policies/*/name 2>/dev/null
+	cat /sys/kernel/iox/{iova,admit}_policies/*/name 2>/dev/null
 }
 
 # What can stand for an argument: of option $1, or, if that is empty, of the command
@@ -42,7 +42,7 @@ _iox_arguments()
 	stat:--by | stat:-b) compgen -W 'process ioas cgroup op backing' -- "$current" ;;
 	*:--cgroup | policy\ load:-c) compgen -o dirnames -- "${current:-/sys/fs/cgroup/}" ;;
 	*:--output | *:-o | *:--perfetto) compgen -f -- "$current" ;;
-	policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
+	policy\ get: | policy\ set: | policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
 		[[ $command != *replace ]] || compgen -f -- "$current" ;;
 	lu\ plan: | *:--pid) compgen -W "$(cd /proc && echo [1-9]*)" -- "$current" ;;
 	*:-*) ;;
