@@ -183,7 +183,7 @@ TEST_F_TIMEOUT(policy_cmd, load_of_what_is_no_policy, 120)
 {
 	FAILS("iox policy load: /nonexistent: No such file or directory\n", "load /nonexistent");
 	FAILS("/passwd: is no BPF object with BTF; compile it ", "load /etc/passwd");
-	FAILS(": has no IOVA policy; it needs a struct iox_iova_ops ",
+	FAILS(": has no policy; it needs a struct iox_iova_ops or iox_admit_ops ",
 	      "load $BUILD/bpf/probe.bpf.o");
 	FAILS("iox policy load: /tmp: is no cgroup (v2); name ",
 	      "load --cgroup /tmp $BUILD/bpf/top_down.bpf.o");
@@ -424,7 +424,7 @@ TEST_F(policy_cmd, show_has_all_that_sysfs_has)
 		must(ioas_unmap(self->env.fd, self->env.ioas, MIDDLE, PAGE));
 	}
 	ASSERT_EQ(0, IOX("show %ld", counted("map_id")));
-	SAYS("answer\n  state     in-force\n");
+	SAYS("answer\n  kind      IOVA policy\n  state     in-force\n");
 	SAYS("\n  scope     host\n  share     1000 of 1000\n  flags     -\n  spaces    1\n");
 	SAYS("\n  asked     4\n  used      3 (75.0 %)\n  declined  1 (25.0 %)\n"
 	     "  refused   0 (0.0 %)\n");
@@ -473,7 +473,8 @@ TEST_F(policy_cmd, show_tells_why_it_was_ejected)
 TEST_F_TIMEOUT(policy_cmd, check_says_what_is_in_a_file, 120)
 {
 	OK("check $BUILD/bpf/answer.bpf.o");
-	SAYS("answer: accepted\n  variable      answer\n  members       select (");
+	SAYS("answer: accepted\n  kind          IOVA policy\n  variable      answer\n"
+	     "  members       select (");
 	SAYS("\n  attached to   host\nanswer_again: accepted\n");
 	OK("load $BUILD/bpf/top_down.bpf.o");
 	OK("check $BUILD/bpf/witness.bpf.o");
@@ -540,7 +541,7 @@ TEST_F_TIMEOUT(policy_cmd, check_rejects_what_the_kernel_would, 120)
 	SAYS("asks_nobody rejected: it has no .select; ");
 	EXPECT_EQ(1, IOX("check $BUILD/bpf/misuse.bpf.o 2>&1"));
 	SAYS(": the verifier rejects read_beyond: access beyond struct iox_iova_req ");
-	FAILS(": has no IOVA policy; ", "check $BUILD/bpf/probe.bpf.o");
+	FAILS(": has no policy; ", "check $BUILD/bpf/probe.bpf.o");
 	FAILS("/nonexistent: No such file or directory", "check /nonexistent");
 	EXPECT_EQ(0, loaded());
 }

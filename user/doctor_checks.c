@@ -17,6 +17,7 @@
 
 #include "doctor.h"
 #include "lib/out.h"
+#include "lib/policies.h"
 
 #define BTF_DIR "/sys/kernel/btf/"
 
@@ -207,10 +208,17 @@ static void look_policies(struct finding *f)
 
 static void look_admission(struct finding *f)
 {
-	if (kernel_has("iox_admit_ops", BTF_KIND_STRUCT) > 0)
-		found(f, VERDICT_OK, "struct iox_admit_ops");
-	else
+	int has = kernel_has("iox_admit_ops", BTF_KIND_STRUCT);
+	struct policies p;
+
+	if (has > 0 && policies_read_admission(&p)) {
+		found(f, VERDICT_OK, "struct iox_admit_ops, %zu in force", p.nr);
+		policies_free(&p);
+	} else if (has < 0) {
+		found(f, VERDICT_UNKNOWN, "without BTF that cannot be seen");
+	} else {
 		found(f, VERDICT_ABSENT, "this kernel asks no admission policies");
+	}
 }
 
 static void look_live_update(struct finding *f)

@@ -9,6 +9,7 @@
 #include "lib/msg.h"
 #include "lib/out.h"
 #include "lu.h"
+#include "lu_admission.h"
 
 struct options {
 	pid_t pid;
@@ -52,6 +53,8 @@ static const struct argp argp = {
 	.doc = "What would be refused if process PID were preserved now, and why: its iommufds, the "
 	       "vfio devices that are bound to them, and the memfds that they map, in the order in "
 	       "which a session wants them. Nothing is changed, nothing is stopped.\v"
+	       "Admission policies are named, but not asked: they want to know who preserves it, and "
+	       "when. "
 	       "Exit status: 0 nothing is in the way, 1 something is, or the process has nothing of "
 	       "the kind, 2 wrong usage. What has to be done only just before the kernel is "
 	       "replaced does not count.",
@@ -142,6 +145,7 @@ static void text_plan(const struct plan *plan, pid_t pid)
 		text_item(&plan->items[i]);
 		refused += plan->items[i].problems.nr;
 	}
+	lu_admission_print();
 	if (refused) {
 		printf("%zu thing%s in the way\n", refused, refused == 1 ? " is" : "s are");
 		return;
@@ -230,6 +234,7 @@ static bool json_plan(const struct plan *plan, pid_t pid)
 	for (size_t i = 0; i < plan->nr; i++)
 		json_object_array_add(items, json_item(&plan->items[i]));
 	json_object_object_add(o, "items", items);
+	json_object_object_add(o, "admission", lu_admission_json());
 	return out_json(stdout, o);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/lu_state.h"
 #include "lib/out.h"
 #include "lu.h"
+#include "lu_admission.h"
 
 /* --- status: a line for each file ----------------------------------------- */
 
@@ -118,6 +119,7 @@ static void text_status(const struct lu_state *state)
 			     "vfio-pci before");
 		text_cost(d, &half->iommu);
 	}
+	lu_admission_print();
 }
 
 static json_object *json_file(const struct lu_node *file)
@@ -315,7 +317,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int show(int argc, char **argv, const struct argp *argp,
 		void (*text)(const struct lu_state *state),
-		json_object *(*half)(const struct lu_state *state, enum lu_direction d))
+		json_object *(*half)(const struct lu_state *state, enum lu_direction d),
+		json_object *(*admission)(void))
 {
 	struct lu_state state;
 	bool json = false, ok = true;
@@ -328,6 +331,8 @@ static int show(int argc, char **argv, const struct argp *argp,
 
 		for (enum lu_direction d = 0; d < LU_NR_DIRECTIONS; d++)
 			json_object_object_add(o, lu_direction_name[d], half(&state, d));
+		if (admission)
+			json_object_object_add(o, "admission", admission());
 		ok = out_json(stdout, o);
 	} else {
 		text(&state);
@@ -342,10 +347,10 @@ int lu_status(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.doc = "What is preserved for the next kernel (outgoing) and what came from the "
-		       "last one (incoming), and what both cost.",
+		       "last one (incoming), what both cost, and which admission policies are asked.",
 	};
 
-	return show(argc, argv, &argp, text_status, json_half);
+	return show(argc, argv, &argp, text_status, json_half, lu_admission_json);
 }
 
 int lu_inspect(int argc, char **argv)
@@ -358,5 +363,5 @@ int lu_inspect(int argc, char **argv)
 		       "and the domains and IOMMUs that translate for them. Addresses are physical.",
 	};
 
-	return show(argc, argv, &argp, text_inspect, json_inspect_half);
+	return show(argc, argv, &argp, text_inspect, json_inspect_half, NULL);
 }

@@ -13,7 +13,7 @@ static const struct iox_command commands[] = {
 	{ "doctor", "what this kernel offers, and what to do about the rest", cmd_doctor },
 	{ "exporter", "what stat counts, over HTTP, for Prometheus", cmd_exporter },
 	{ "lu", "what outlives this kernel: see it, plan it, hold it", cmd_lu },
-	{ "policy", "IOVA policies: load and replace them, see how they fare", cmd_policy },
+	{ "policy", "policies: load and replace them, see how they fare", cmd_policy },
 	{ "pt", "page tables: how large, of what leaves, what is mapped where", cmd_pt },
 	{ "record", "requests of a command or of all, in a file for replay", cmd_record },
 	{ "replay", "make the calls of a trace again, and time them", cmd_replay },

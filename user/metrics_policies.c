@@ -60,6 +60,8 @@ static const struct field admit_fields[] = {
 	{ "allowed", "iox_admission_allowed", COUNT, "Requests that the policy allowed." },
 	{ "refused", "iox_admission_refused", COUNT, "Requests that the policy refused." },
 	{ "faults", "iox_admission_faults", COUNT, "Answers that were not legal." },
+	{ "order", "iox_admission_order", NUMBER, "When the policy is asked: 1 is first." },
+	{ "slowest_ns", "iox_admission_slowest_seconds", NS, "The longest that an answer took." },
 	{}
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/cgroup.h"
 #include "lib/msg.h"
@@ -225,17 +226,17 @@ const char *policy_default(__u32 flags)
 const char *policy_place(char buf[POLICY_SCOPE_LEN], enum policy_kind kind,
 			 const struct policy_place *place)
 {
-	char scope[POLICY_SCOPE_LEN], part[32] = "";
+	size_t len = strlen(policy_scope(buf, place->cgroup_id));
+	char part[32] = "";
 
-	policy_scope(scope, place->cgroup_id);
 	if (place->share && place->share < POLICY_SHARE_ALL)
 		snprintf(part, sizeof(part), ", %u of %d", place->share, POLICY_SHARE_ALL);
 	if (kind == POLICY_IOVA)
-		snprintf(buf, POLICY_SCOPE_LEN, "%s%s%s%s", scope, part,
+		snprintf(buf + len, POLICY_SCOPE_LEN - len, "%s%s%s", part,
 			 place->flags & POLICY_FLAG_SHADOW ? ", shadow" : "",
 			 place->flags & POLICY_FLAG_STRICT ? ", strict" : "");
 	else
-		snprintf(buf, POLICY_SCOPE_LEN, "%s, default %s", scope,
+		snprintf(buf + len, POLICY_SCOPE_LEN - len, ", default %s",
 			 policy_default(place->flags));
 	return buf;
 }

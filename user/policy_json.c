@@ -45,6 +45,7 @@ static void add_iova(json_object *o, const struct policy *q)
 static void add_admission(json_object *o, const struct policy *q)
 {
 	json_object_object_add(o, "order", q->order ? json_object_new_uint64(q->order) : NULL);
+	out_json_str(o, "default", policy_default(q->flags));
 	out_json_u64(o, "slowest_ns", q->slowest_ns);
 	add_words(o, "last_refusal", q->last_refusal);
 }

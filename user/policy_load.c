@@ -72,13 +72,11 @@ static const struct argp_option load_options[] = {
 	{ "json", 'j', NULL, 0, "Print the policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
 	{ "set", KEY_SET, "ENTRY", 0, "Put 'MAP KEY VALUE' into a map of it first, as 'iox policy set'", 0 },
-	{ NULL, 0, NULL, 0, "IOVA policies:", 1 },
-	{ "shadow", 'S', NULL, 0, "Ask it beside the policy that decides, and only count", 1 },
-	{ "share", 's', "N", 0, "For so many in 1000 of these address spaces: a canary", 1 },
-	{ "strict", 't', NULL, 0, "When it has no opinion, the map fails with ENOSPC", 1 },
-	{ NULL, 0, NULL, 0, "Admission policies:", 2 },
-	{ "allow", KEY_ALLOW, NULL, 0, "What it does not answer is allowed", 2 },
-	{ "deny", KEY_DENY, NULL, 0, "What it does not answer is refused", 2 },
+	{ "shadow", 'S', NULL, 0, "IOVA: ask it beside the policy that decides, and only count", 0 },
+	{ "share", 's', "N", 0, "IOVA: for so many in 1000 of these address spaces, a canary", 0 },
+	{ "strict", 't', NULL, 0, "IOVA: when it has no opinion, the map fails with ENOSPC", 0 },
+	{ "allow", KEY_ALLOW, NULL, 0, "Admission: what it does not answer is allowed", 0 },
+	{ "deny", KEY_DENY, NULL, 0, "Admission: what it does not answer is refused", 0 },
 	{ 0 },
 };
 
@@ -287,11 +285,9 @@ static const struct argp_option replace_options[] = {
 	{ "json", 'j', NULL, 0, "Print the new policy as JSON", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
 	{ "set", KEY_SET, "ENTRY", 0, "Put 'MAP KEY VALUE' into a map of it first, as 'iox policy set'", 0 },
-	{ NULL, 0, NULL, 0, "IOVA policies:", 1 },
-	{ "share", 's', "N", 0, "For so many in 1000 of the address spaces in its scope", 1 },
-	{ NULL, 0, NULL, 0, "Admission policies:", 2 },
-	{ "allow", KEY_ALLOW, NULL, 0, "What it does not answer is allowed", 2 },
-	{ "deny", KEY_DENY, NULL, 0, "What it does not answer is refused", 2 },
+	{ "share", 's', "N", 0, "IOVA: for so many in 1000 of the address spaces in its scope", 0 },
+	{ "allow", KEY_ALLOW, NULL, 0, "Admission: what it does not answer is allowed", 0 },
+	{ "deny", KEY_DENY, NULL, 0, "Admission: what it does not answer is refused", 0 },
 	{ 0 },
 };
 

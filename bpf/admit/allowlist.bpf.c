@@ -3,13 +3,13 @@
  * allowlist: these users may preserve, and these kinds of devices be preserved.
  *
  * Both lists are empty at first, and then nobody may. They can be changed at any
- * time, with 0xff bytes for what does not matter:
+ * time:
  *
- *	bpftool map update name allow_uids key 0xe8 3 0 0 value 1
- *	bpftool map update name allow_devices key 0x34 0x12 0xe8 0x11 value 1
+ *	iox policy set allowlist allow_uids 1000
+ *	iox policy set allowlist allow_devices 1234:11e8
+ *	iox policy set allowlist allow_devices 8086:any
  *
- * lets user 1000 (0x3e8) preserve devices 1234:11e8. Numbers are bytes, lowest
- * first.
+ * lets user 1000 preserve devices 1234:11e8, and all of vendor 8086.
  */
 #include <iox/admit.bpf.h>
 

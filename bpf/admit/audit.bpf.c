@@ -2,7 +2,7 @@
 /*
  * audit: allow everything, and remember the last 1024 requests.
  *
- *	bpftool map dump name audit_log
+ *	iox policy get audit audit_log
  *
  * prints them; n counts from 1, and request n is at (n - 1) % 1024. Loaded behind
  * others, it sees what these have allowed; what they refuse is in the kernel's

@@ -4,17 +4,25 @@
  * the host.
  *
  * What is preserved delays the jump, and holds memory that the next kernel cannot
- * move. Without an entry in budget_limits there is no limit. The key is the id of
- * a cgroup (stat -c %i PATH), of tasks in it and not below, or 0 for all of the
- * host together; the value is two 64-bit numbers, bytes that devices can reach and
- * devices. Entries can be changed at any time; budget_used has what is preserved
- * now, under the same keys.
+ * move. Without an entry in budget_limits there is no limit:
+ *
+ *	iox policy set budget budget_limits host bytes=64G devices=8
+ *	iox policy set budget budget_limits /sys/fs/cgroup/vm1 bytes=4G devices=1
+ *
+ * The first is for all of the host together, the second for tasks in that cgroup
+ * and not below; bytes are those that devices can reach. Entries can be changed at
+ * any time; budget_used has what is preserved now, under the same keys.
  */
 #include <iox/admit.bpf.h>
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define HOST 0
+
+/* So that its name says what the number is. */
+struct who {
+	u64 cgroup_id;
+};
 
 struct amount {
 	u64 bytes;
@@ -24,7 +32,7 @@ struct amount {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__type(key, u64);
+	__type(key, struct who);
 	__type(value, struct amount);
 } budget_limits SEC(".maps"), budget_used SEC(".maps");
 

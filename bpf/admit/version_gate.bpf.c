@@ -3,8 +3,11 @@
  * version_gate: state is carried only into kernels that are listed.
  *
  * The list is empty at first, and then there is no jump while anything is
- * preserved. A key is what uname -r says in the next kernel, padded with NULs to
- * 65 bytes. Where that is not said, they stay in this kernel.
+ * preserved. It has what uname -r says in the next kernel:
+ *
+ *	iox policy set version_gate gate_releases 7.3.4-iox
+ *
+ * Where that is not said, they stay in this kernel.
  */
 #include <iox/admit.bpf.h>
 

@@ -30,7 +30,7 @@ _iox_has_argument()
 
 _iox_policies()
 {
-	cat /sys/kernel/iox/iova_policies/*/name 2>/dev/null
+	cat /sys/kernel/iox/{iova,admit}_policies/*/name 2>/dev/null
 }
 
 # What can stand for an argument: of option $1, or, if that is empty, of the command
@@ -44,7 +44,7 @@ _iox_arguments()
 	*:--trust | policy\ load:-T | policy\ replace:-T | policy\ verify:-T) compgen -o dirnames -- "$current" ;;
 	*:--cert | *:--key | *:--signature | policy\ sign:-[ck] | policy\ *:-g) compgen -f -- "$current" ;;
 	*:--output | *:-o | *:--perfetto) compgen -f -- "$current" ;;
-	policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
+	policy\ get: | policy\ set: | policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
 		[[ $command != *replace ]] || compgen -f -- "$current" ;;
 	lu\ plan: | *:--pid) compgen -W "$(cd /proc && echo [1-9]*)" -- "$current" ;;
 	*:-*) ;;

@@ -3,6 +3,15 @@
 
 #include "btf_members.h"
 
+const struct btf *btf_kernel(void)
+{
+	static struct btf *kernel;
+
+	if (!kernel)
+		kernel = btf__load_vmlinux_btf();
+	return kernel;
+}
+
 const struct btf_member *btf_find_member(const struct btf *btf, const struct btf_type *t,
 					 const char *name)
 {

@@ -5,6 +5,9 @@
 
 #include <bpf/btf.h>
 
+/* The running kernel's, read once and kept. NULL if it has none. */
+const struct btf *btf_kernel(void);
+
 /* NULL if @t has no such member. */
 const struct btf_member *btf_find_member(const struct btf *btf, const struct btf_type *t,
 					 const char *name);

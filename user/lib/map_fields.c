@@ -218,7 +218,7 @@ static bool fits(const struct map_field *f, const char *word, __u64 value)
 
 static bool read_word(const struct map_field *f, const char *what, const char *word, __u64 *value)
 {
-	char why[160];
+	char why[256];
 
 	if (is_cgroup(f) && *word == '/')
 		return cgroup_id_of(word, value);

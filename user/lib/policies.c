@@ -112,7 +112,7 @@ static void find_layout(const struct btf *btf, enum policy_kind kind, struct lay
 
 static bool read_layouts(struct layout l[POLICY_NR_KINDS])
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf *btf = btf_kernel();
 
 	if (!btf) {
 		msg_error("this kernel", "has no BTF",
@@ -121,7 +121,6 @@ static bool read_layouts(struct layout l[POLICY_NR_KINDS])
 	}
 	for (enum policy_kind kind = 0; kind < POLICY_NR_KINDS; kind++)
 		find_layout(btf, kind, &l[kind]);
-	btf__free(btf);
 	if (l[POLICY_IOVA].value_type > 0)
 		return true;
 	say_unsupported(POLICY_IOVA);

@@ -36,7 +36,9 @@ static struct entry begin(struct policy_map *map)
 
 static void put_names(FILE *f, const struct map_fields *fields)
 {
-	for (size_t i = 0; i < fields->nr; i++)
+	if (fields->whole)
+		fputs(fields->list[0].form == MAP_FIELD_TEXT ? " a text" : " a number", f);
+	for (size_t i = 0; !fields->whole && i < fields->nr; i++)
 		fprintf(f, "%s %s", i ? "," : "", fields->list[i].name);
 }
 
@@ -152,7 +154,7 @@ static bool has_key(struct entry *e)
 
 static bool say_errno(const struct entry *e, int err)
 {
-	if (err == -E2BIG && e->map->info.type == BPF_MAP_TYPE_ARRAY)
+	if (err == -ENOENT && e->map->info.type == BPF_MAP_TYPE_ARRAY)
 		msg_error(e->map->info.name, "it has no entry of this number", NULL);
 	else if (err == -E2BIG)
 		msg_error(e->map->info.name, "it is full", "take an entry out with 'iox policy set -d'");
@@ -200,7 +202,10 @@ static bool update(struct entry *e)
 	if (!now)
 		return say_errno(e, -ENOMEM);
 	err = bpf_map_lookup_elem(e->map->fd, e->key.bytes, now);
-	ok = err ? complete_value(e) : keep_value(e, now);
+	if (err && e->map->info.type == BPF_MAP_TYPE_ARRAY)
+		ok = say_errno(e, err);
+	else
+		ok = err ? complete_value(e) : keep_value(e, now);
 	free(now);
 	if (!ok)
 		return false;

@@ -382,7 +382,7 @@ static char *make_value(const struct policy_file *f, const struct btf *kernel)
 /* The kernel looks at the values of all members now, and has its log say what it does not like. */
 static bool put_value(const struct policy_file *f)
 {
-	struct btf *kernel = btf__load_vmlinux_btf();
+	const struct btf *kernel = btf_kernel();
 	char *value = kernel ? make_value(f, kernel) : NULL, why[256], prefix[64];
 	int mark = kmsg_mark(), err = -EINVAL;
 	__u32 zero = 0;
@@ -390,7 +390,6 @@ static bool put_value(const struct policy_file *f)
 	if (value)
 		err = bpf_map_update_elem(bpf_map__fd(f->map), &zero, value, 0);
 	free(value);
-	btf__free(kernel);
 	snprintf(prefix, sizeof(prefix), "iox: %s ", policy_kinds[f->kind].words);
 	if (!kmsg_last(mark, prefix, why, sizeof(why)))
 		snprintf(why, sizeof(why), "the kernel rejects it: %s", strerror(-err));

@@ -39,7 +39,7 @@ static size_t find_programs(const char *value, const struct btf *btf, const stru
 static int read_value(int fd, const struct bpf_map_info *info, __u32 programs[PROGRAMS_MAX],
 		      size_t *nr)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf *btf = btf_kernel();
 	char *value = calloc(1, info->value_size);
 	__u32 zero = 0;
 	int err = -ENOMEM;
@@ -50,7 +50,6 @@ static int read_value(int fd, const struct bpf_map_info *info, __u32 programs[PR
 		*nr = find_programs(value, btf,
 				    btf__type_by_id(btf, info->btf_vmlinux_value_type_id), programs);
 	free(value);
-	btf__free(btf);
 	return err;
 }
 
