@@ -260,14 +260,16 @@ static void find_unseen(struct report *r)
 {
 	__u64 untimed = 0;
 
-	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
-		untimed += r->total->row[op].untimed;
 	if (probe_unseen(r->probe))
 		add_unseen(r, "%s", probe_unseen(r->probe));
-	if (!probe_staged(r->probe))
-		add_unseen(r, "an IOAS that is destroyed: its IOVAs are shown as mapped until the end");
 	if (r->total->skipped)
 		add_unseen(r, "up to %llu calls, for which the kernel skipped the probe", r->total->skipped);
+	if (probe_only_counts(r->probe))
+		return;
+	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
+		untimed += r->total->row[op].untimed;
+	if (!probe_staged(r->probe))
+		add_unseen(r, "which IOAS it is that ends, where a process has several with the same id: the newest is taken");
 	if (untimed)
 		add_unseen(r, "how long %llu calls took, for which the kernel skipped the probe at their beginning", untimed);
 	if (r->total->dropped)
@@ -300,6 +302,7 @@ static bool measure(struct run *r)
 		.event = on_event,
 		.arg = r,
 		.follow_pidfd = watch_pidfd(&r->watch),
+		.may_only_count = true,
 	};
 
 	r->probe = probe_open(&config);

@@ -92,7 +92,7 @@ struct report {
 	struct spaces spaces;
 	struct iox_event slowest[REPORT_SLOWEST];
 	size_t nr_slowest;
-	char unseen[8][192];	/* what could not be seen */
+	char unseen[8][320];	/* what could not be seen */
 	size_t nr_unseen;
 };
 

@@ -78,7 +78,8 @@ static void add_host(json_object *o, const struct report *r)
 	add_clean(o, "kernel", name.release);
 	add_clean(o, "machine", name.machine);
 	out_json_u64(o, "cpus", (__u64)sysconf(_SC_NPROCESSORS_ONLN));
-	out_json_str(o, "iommufd", probe_staged(r->probe) ? "iox" : "linux");
+	out_json_str(o, "iommufd", probe_iommufd(r->probe));
+	out_json_bool(o, "timed", !probe_only_counts(r->probe));
 	add_clean(o, "of", r->command ? r->command : "all");
 	add_time(o, "began", &r->began);
 	add_time(o, "ended", &r->ended);
