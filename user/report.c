@@ -276,7 +276,9 @@ static void find_unseen(struct report *r)
 		add_unseen(r, "%llu calls one by one, for lack of room: they are counted, but may be missing from IOVA spaces and the slowest calls", r->total->dropped);
 	if (r->spaces.incomplete)
 		add_unseen(r, "IOVA spaces after the first %u changes", SPACES_MAX_CHANGES);
-	add_unseen(r, "what was mapped before and stayed: IOVA spaces are made of the calls in this time");
+	add_unseen(r, "%s", r->spaces.seeded ?
+		   "what was mapped before and stayed, in IOASes without a device" :
+		   "what was mapped before and stayed: IOVA spaces are made of the calls in this time");
 }
 
 static bool write_report(struct run *r)
@@ -284,7 +286,7 @@ static bool write_report(struct run *r)
 	json_object *json;
 
 	clock_gettime(CLOCK_REALTIME, &r->report.ended);
-	if (!spaces_finish(&r->report.spaces))
+	if (!spaces_finish(&r->report.spaces, r->report.command))
 		return false;
 	find_unseen(&r->report);
 	json = report_json(&r->report);
@@ -300,14 +302,15 @@ static bool measure(struct run *r)
 	struct probe_config config = {
 		.stages = true,
 		.event = on_event,
+		.may_only_count = true,
 		.arg = r,
 		.follow_pidfd = watch_pidfd(&r->watch),
-		.may_only_count = true,
 	};
 
 	r->probe = probe_open(&config);
 	r->report.probe = r->probe;
-	if (!r->probe || !make_room(r))
+	if (!r->probe || !make_room(r) ||
+	    (!probe_only_counts(r->probe) && !spaces_read(&r->report.spaces)))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &r->report.began);
 	return watch_start(&r->watch, TICK, r->target.f) && collect(r) && write_report(r);

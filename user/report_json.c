@@ -156,8 +156,8 @@ static json_object *spaces_json(const struct spaces *spaces)
 		const struct space *space = &spaces->list[i];
 		json_object *o = json_object_new_object();
 
-		out_json_hex(o, "context", space->ctx_id);
-		out_json_u64(o, "ioas", space->ioas_id);
+		out_json_hex(o, "context", space->key.ctx_id);
+		out_json_u64(o, "ioas", space->key.ioas_id);
 		out_json_u64(o, "changes", space->nr);
 		for (int state = 0; state < SPACE_NR_STATES; state++)
 			json_object_object_add(o, space_state_name[state],
