@@ -63,6 +63,44 @@ static int load_program(long calls, long fails, __u32 space)
 	return failed;
 }
 
+/* A new context with an IOAS that has a page at AT; its id is always the same. */
+static int map_anew(__u32 *ioas, void *page)
+{
+	int fd = iommufd_open();
+
+	if (fd < 0 || ioas_alloc(fd, ioas) || ioas_map_fixed(fd, *ioas, page, PAGE, AT))
+		exit(1);
+	return fd;
+}
+
+/* IOASes that have the same id: of several contexts, and one after the other. */
+static int again_program(void)
+{
+	void *page = buffer_small(PAGE);
+	int first, fd, mapped[2], go[2], status;
+	__u32 ioas, next;
+	char byte;
+
+	first = map_anew(&ioas, page);				/* space 1 */
+	fd = map_anew(&next, page);				/* space 2 */
+	if (next != ioas || iommufd_destroy(fd, next) || ioas_alloc(fd, &next) || next != ioas ||
+	    ioas_map_fixed(fd, next, page, PAGE, AT))		/* space 3 */
+		return 1;
+	close(fd);
+	if (pipe(mapped) || pipe(go))
+		return 1;
+	if (!fork()) {
+		map_anew(&next, page);				/* space 4, older than 5 */
+		_exit(write(mapped[1], "", 1) != 1 || read(go[0], &byte, 1) != 1);
+	}
+	if (read(mapped[0], &byte, 1) != 1)
+		return 1;
+	fd = map_anew(&next, page);				/* space 5 */
+	if (write(go[1], "", 1) != 1 || wait(&status) < 0 || status)
+		return 1;
+	return ioas_unmap(fd, next, AT, PAGE) || ioas_unmap(first, ioas, AT, PAGE);
+}
+
 /* --- what the command says --------------------------------------------------- */
 
 #define MAX_EVENTS 8192
@@ -479,6 +517,32 @@ TEST_F(probe, record_has_each_request)
 	EXPECT_STREQ("destroy", json_string(self->event[41], "op"));
 }
 
+/* Ids are used again: by other contexts, and when an IOAS or a context is gone. */
+TEST_F(probe, record_keeps_ioases_with_the_same_id_apart)
+{
+	static const struct { const char *op; __u64 space; } request[] = {
+		{ "map", 1 }, { "map", 2 }, { "destroy", 2 }, { "map", 3 }, { "destroy", 3 },
+		{ "map", 4 }, { "map", 5 }, { "destroy", 4 }, { "unmap", 5 }, { "unmap", 1 },
+	};
+
+	ASSERT_EQ(0, shell_run(self->output, "f=$(mktemp); $IOX record -o $f -- $SELF again "
+			"2>/dev/null; s=$?; tail -n +2 $f; $IOX replay --json $f || s=2; rm $f; exit $s")) {
+		TH_LOG("%s", self->output);
+	}
+	ASSERT_TRUE(parse_events(self));
+	/* The two that are left end with the process, in whatever order; what was replayed */
+	ASSERT_EQ(ARRAY_SIZE(request) + 3, self->nr);
+	for (int i = 0; i < ARRAY_SIZE(request); i++) {
+		EXPECT_STREQ(request[i].op, json_string(self->event[i], "op"));
+		EXPECT_EQ(request[i].space, json_number(self->event[i], "space"));
+	}
+	EXPECT_EQ(1 + 5, json_number(self->event[10], "space") + json_number(self->event[11], "space"));
+	self->json = json_object_get(self->event[12]);
+	EXPECT_EQ(0, json_number(self->json, "skipped"));
+	EXPECT_EQ(5, json_number(find_call(self->json, "map"), "count"));
+	EXPECT_EQ(2, json_number(find_call(self->json, "unmap"), "count"));
+}
+
 TEST_F(probe, record_says_when_some_are_missing)
 {
 	ASSERT_EQ(1, shell_run(self->output, "$IOX record --buffer 4 -o /tmp/probe_test.trace -- "
@@ -542,6 +606,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "load"))
 		return load_program(atol(argv[2]), atol(argv[3]), atoi(argv[4]));
+	if (argc == 2 && !strcmp(argv[1], "again"))
+		return again_program();
 
 	shell_environment();
 	return test_harness_run(argc, argv);

@@ -8,6 +8,7 @@
  * unmaps of pages, failing ones, and a few of 2 MiB, with a device if there is
  * one that does DMA, under a name that has to be escaped.
  */
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "kselftest_harness.h"
@@ -210,12 +211,20 @@ TEST_F(report, shows_the_space_at_its_fullest)
 	area = json_object_array_get_idx(json_member(fullest, "list"), 0);
 	ASSERT_STREQ("0x7000000000", json_string(area, "iova"));
 	ASSERT_EQ(HUGE_PAGE, json_number(area, "length"));
-	/* Linux's own does not tell that the IOAS is gone. */
-	ASSERT_EQ(iommufd_is_iox() ? 0 : LARGE / 2 * HUGE_PAGE,
-		  json_number(json_member(space, "end"), "bytes"));
+	ASSERT_EQ(0, json_number(json_member(space, "end"), "bytes"));
 }
 
-TEST_F(report, knows_what_was_there_before)
+/* Begins a report of the whole system, which sees what comes from now on. */
+#define BEGIN_REPORT()							\
+	ASSERT_EQ(0, system("$IOX report -o $DIR/page & echo $! >$DIR/pid; "	\
+			    "until grep -qs link_type /proc/$(cat $DIR/pid)/fdinfo/*; do sleep 0.1; done"))
+#define END_REPORT() do {						\
+	ASSERT_EQ(0, system("kill -INT $(cat $DIR/pid); "		\
+			    "while kill -0 $(cat $DIR/pid) 2>/dev/null; do sleep 0.1; done")); \
+	ASSERT_TRUE(read_page(self, "page"));				\
+} while (0)
+
+TEST_F(report, finds_out_what_was_there_before)
 {
 	__u64 bytes = 0;
 	json_object *space;
@@ -226,15 +235,139 @@ TEST_F(report, knows_what_was_there_before)
 	must(ioas_alloc(fd, &ioas));
 	for (__u64 i = 0; i < 4; i++)
 		must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, AT + i * PAGE));
-	ASSERT_EQ(0, system("$IOX report -o $DIR/page & echo $! >$DIR/pid; until ls $DIR/page.* >$DIR/ls 2>&1; do sleep 0.1; done; sleep 3"));
+	BEGIN_REPORT();
 	must(ioas_unmap(fd, ioas, AT + PAGE, 2 * PAGE));
 	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, AT + PAGE));
-	ASSERT_EQ(0, system("kill -INT $(cat $DIR/pid); while kill -0 $(cat $DIR/pid) 2>/dev/null; do sleep 0.1; done"));
-	ASSERT_TRUE(read_page(self, "page"));
+	END_REPORT();
 	space = json_object_array_get_idx(json_member(self->json, "spaces"), 0);
 	bytes = json_number(json_member(space, "before"), "bytes");
 	ASSERT_EQ(2 * PAGE, bytes);
 	ASSERT_EQ(PAGE, json_number(json_member(space, "end"), "bytes"));
+	close(fd);
+}
+
+static bool has_area(json_object *space, const char *state, const char *iova, __u64 length)
+{
+	json_object *list = json_member(json_member(space, state), "list");
+	json_object *area = json_find(list, "iova", iova);
+
+	return area && json_number(area, "length") == length;
+}
+
+/* A page, a huge page, a file; a page that is unmapped, and one that is mapped anew. */
+static void map_kinds(struct __test_metadata *_metadata, int fd, __u32 ioas)
+{
+	void *huge = buffer_alloc(BUFFER_THP, HUGE_PAGE);
+	int file = memfd_create("report_test", MFD_CLOEXEC);
+
+	ASSERT_NE(NULL, huge);
+	buffer_fill(huge, HUGE_PAGE, 1);
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, AT));
+	must(ioas_map_fixed(fd, ioas, huge, HUGE_PAGE, FAR));
+	ASSERT_EQ(0, ftruncate(file, 4 * PAGE));
+	must(ioas_map_file_fixed(fd, ioas, file, 0, 4 * PAGE, 2 * AT));
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, 3 * AT));
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, 3 * AT + PAGE));
+	close(file);
+}
+
+TEST_F(report, reads_what_was_mapped_for_a_device_before)
+{
+	__u32 ioas, other;
+	json_object *space;
+	struct edu edu;
+	int fd;
+
+	if (!iommufd_is_iox())
+		SKIP(return, "no page-table statistics");
+	if (access("/sys/bus/pci/devices", F_OK) || edu_open(&edu))
+		SKIP(return, "no device that does DMA (edu)");
+	edu_close(&edu);
+	fd = iommufd_open();
+	ASSERT_LE(0, fd);
+	must(ioas_alloc(fd, &ioas));
+	must(ioas_alloc(fd, &other));
+	must(edu_setup(&edu, fd, ioas));
+	map_kinds(_metadata, fd, ioas);
+	BEGIN_REPORT();
+	must(ioas_unmap(fd, ioas, 3 * AT, 2 * PAGE));
+	must(ioas_map_fixed(fd, ioas, buffer_small(2 * PAGE), 2 * PAGE, 3 * AT));
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, 4 * AT));
+	END_REPORT();
+	ASSERT_EQ(1, json_object_array_length(json_member(self->json, "spaces")));
+	space = json_object_array_get_idx(json_member(self->json, "spaces"), 0);
+	ASSERT_EQ(3, json_number(space, "changes"));
+	ASSERT_EQ(5, json_number(json_member(space, "before"), "areas"));
+	ASSERT_EQ(HUGE_PAGE + 7 * PAGE, json_number(json_member(space, "before"), "bytes"));
+	ASSERT_EQ(HUGE_PAGE + 8 * PAGE, json_number(json_member(space, "fullest"), "bytes"));
+	ASSERT_EQ(HUGE_PAGE + 8 * PAGE, json_number(json_member(space, "end"), "bytes"));
+	ASSERT_TRUE(has_area(space, "before", "0x10000000", PAGE));
+	ASSERT_TRUE(has_area(space, "before", "0x7000000000", HUGE_PAGE));
+	ASSERT_TRUE(has_area(space, "before", "0x20000000", 4 * PAGE));
+	ASSERT_TRUE(has_area(space, "before", "0x30001000", PAGE));
+	ASSERT_TRUE(has_area(space, "end", "0x30000000", 2 * PAGE));
+	ASSERT_FALSE(has_area(space, "before", "0x40000000", PAGE));
+	edu_close(&edu);
+	close(fd);
+}
+
+/* As long as nothing happens to it, too; but only where all are asked for */
+TEST_F(report, shows_spaces_that_do_not_change)
+{
+	json_object *spaces, *space;
+	struct edu edu;
+	__u32 ioas;
+	int fd = iommufd_open();
+
+	ASSERT_LE(0, fd);
+	if (!iommufd_is_iox() || ioas_alloc(fd, &ioas) || edu_setup(&edu, fd, ioas))
+		SKIP(return, "no page-table statistics, or no device that does DMA (edu)");
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, AT));
+	ASSERT_EQ(0, shell_run(self->output, "$IOX report -d 0.5 -o $DIR/page"));
+	ASSERT_TRUE(read_page(self, "page"));
+	spaces = json_member(self->json, "spaces");
+	ASSERT_EQ(1, json_object_array_length(spaces));
+	space = json_object_array_get_idx(spaces, 0);
+	ASSERT_EQ(0, json_number(space, "changes"));
+	ASSERT_TRUE(has_area(space, "before", "0x10000000", PAGE));
+	ASSERT_TRUE(has_area(space, "fullest", "0x10000000", PAGE));
+	ASSERT_TRUE(has_area(space, "end", "0x10000000", PAGE));
+	json_object_put(self->json);
+	ASSERT_EQ(0, shell_run(self->output, "$IOX report -o $DIR/page -- true"));
+	ASSERT_TRUE(read_page(self, "page"));
+	ASSERT_EQ(0, json_object_array_length(json_member(self->json, "spaces")));
+	edu_close(&edu);
+	close(fd);
+}
+
+/* Ids are used again. */
+TEST_F(report, keeps_an_ioas_and_its_successor_apart)
+{
+	json_object *spaces;
+	__u64 before = 0;
+	__u32 ioas, next;
+	int fd = iommufd_open();
+
+	ASSERT_LE(0, fd);
+	must(ioas_alloc(fd, &ioas));
+	must(ioas_map_fixed(fd, ioas, buffer_small(PAGE), PAGE, AT));
+	BEGIN_REPORT();
+	must(ioas_unmap(fd, ioas, AT, PAGE));
+	must(iommufd_destroy(fd, ioas));
+	must(ioas_alloc(fd, &next));
+	ASSERT_EQ(ioas, next);
+	must(ioas_map_fixed(fd, next, buffer_small(PAGE), PAGE, 2 * AT));
+	END_REPORT();
+	spaces = json_member(self->json, "spaces");
+	ASSERT_EQ(2, json_object_array_length(spaces));
+	for (int i = 0; i < 2; i++) {
+		json_object *space = json_object_array_get_idx(spaces, i);
+
+		ASSERT_EQ(ioas, json_number(space, "ioas"));
+		before += json_number(json_member(space, "before"), "bytes");
+		ASSERT_EQ(i ? PAGE : 0, json_number(json_member(space, "end"), "bytes"));
+	}
+	ASSERT_EQ(PAGE, before);
 	close(fd);
 }
 
@@ -263,7 +396,7 @@ TEST_F(report, needs_nothing_from_elsewhere)
 TEST_F(report, says_what_is_not_in_it)
 {
 	RUN_LOAD(50);
-	ASSERT_NE(NULL, strstr(self->page, "IOVA spaces are made of the calls in this time"));
+	ASSERT_NE(NULL, strstr(self->page, "what was mapped before and stayed"));
 	ASSERT_EQ(!iommufd_is_iox(), !!strstr(self->page, "does not tell its stages"));
 }
 

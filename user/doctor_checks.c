@@ -148,8 +148,12 @@ static int iommufd_is_ours(void)
 	struct btf *vmlinux = btf__parse(BTF_DIR "vmlinux", NULL);
 	struct btf *module = vmlinux ? btf__parse_split(BTF_DIR "iommufd", vmlinux) : NULL;
 	const struct btf *btf = module ? module : vmlinux;
-	int ours = btf ? btf__find_by_name_kind(btf, "btf_trace_iommufd_op", BTF_KIND_TYPEDEF) >= 0 : -1;
+	int ours = -1;
 
+	if (btf && btf__find_by_name_kind(btf, "btf_trace_iommufd_op", BTF_KIND_TYPEDEF) >= 0)
+		ours = 1;
+	else if (btf && btf__find_by_name_kind(btf, "iommufd_ioas_map", BTF_KIND_FUNC) >= 0)
+		ours = 0;
 	btf__free(module);
 	btf__free(vmlinux);
 	return ours;
@@ -165,7 +169,7 @@ static void look_iommufd(struct finding *f)
 	}
 	ours = iommufd_is_ours();
 	found(f, VERDICT_OK, "loaded, %s", ours > 0 ? "iox's" : !ours ? "Linux's own: stages and page sizes are not seen" :
-							      "iox's or Linux's own cannot be seen without BTF");
+							      "iox's or Linux's own cannot be told without BTF");
 }
 
 static void look_btf(struct finding *f)

@@ -277,7 +277,11 @@ static bool serve(struct exporter *e)
 
 static bool run(struct exporter *e, const struct options *o)
 {
-	struct probe_config config = { .follow_pidfd = -1, .stages = true };
+	struct probe_config config = {
+		.follow_pidfd = -1,
+		.stages = true,
+		.may_only_count = true,
+	};
 	bool ok;
 	int fd;
 
@@ -288,6 +292,8 @@ static bool run(struct exporter *e, const struct options *o)
 		return false;
 	e->probe = probe_open(&config);
 	e->now = probe_snapshot_new();
+	if (e->probe && probe_only_counts(e->probe))
+		fprintf(stderr, "not seen: %s\n", probe_unseen(e->probe));
 	ok = e->probe && e->now && privilege_keep(0) && start(e, fd) && serve(e);
 	/* The socket is its own once there is a server. */
 	if (e->http)

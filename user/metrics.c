@@ -12,13 +12,12 @@ static bool has(const struct probe *probe, const struct probe_snapshot *s, int o
 
 static void about(struct prom *p, const struct probe *probe)
 {
-	const char *whose = probe_staged(probe) ? "iox" : "linux";
 	struct utsname kernel;
 
 	uname(&kernel);
 	prom_family(p, "iox_info", PROM_GAUGE,
-		    "1; the release of the kernel, and whose iommufd it has: iox or linux.");
-	prom_u64(p, PROM_LABELS({ "kernel", kernel.release }, { "iommufd", whose }), 1);
+		    "1; the release of the kernel, and whose iommufd it has: iox, linux or unknown.");
+	prom_u64(p, PROM_LABELS({ "kernel", kernel.release }, { "iommufd", probe_iommufd(probe) }), 1);
 }
 
 /* A family of counters, with a sample for each operation: a number in struct probe_row. */
@@ -34,9 +33,10 @@ static void counters(struct prom *p, const struct probe *probe, const struct pro
 {
 	COUNTER(p, probe, s, "iox_map_operations",
 		"Operations on I/O address spaces that ended, failed or not.", count);
-	COUNTER(p, probe, s, "iox_map_failures", "Operations that ended with an error.", failed);
+	if (!probe_only_counts(probe))
+		COUNTER(p, probe, s, "iox_map_failures", "Operations that ended with an error.", failed);
 	COUNTER(p, probe, s, "iox_map_untimed",
-		"Operations in no histogram, since the kernel skipped the probe at their beginning.",
+		"Operations in no histogram, since the kernel skipped the probe at their beginning, or there is none.",
 		untimed);
 	COUNTER(p, probe, s, "iox_map_bytes", "Bytes of IOVA that operations without error were about.",
 		bytes);
@@ -92,7 +92,8 @@ void metrics_probes(struct prom *p, const struct probe *probe, const struct prob
 {
 	about(p, probe);
 	counters(p, probe, s);
-	latencies(p, probe, s);
+	if (!probe_only_counts(probe))
+		latencies(p, probe, s);
 	if (probe_staged(probe)) {
 		stages(p, probe, s);
 		leaves(p, s);

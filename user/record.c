@@ -8,6 +8,7 @@
 #include "lib/event_filter.h"
 #include "lib/msg.h"
 #include "lib/privilege.h"
+#include "lib/space_key.h"
 #include "lib/trace_file.h"
 #include "lib/watch.h"
 #include "lib/probe.h"
@@ -21,19 +22,12 @@ struct options {
 	char **command;
 };
 
-/* A space of the kernel's: its number in the file is its index + 1. */
-struct space {
-	__u64 ctx_id;
-	__u32 ioas_id;
-	bool gone;
-};
-
 struct run {
 	const struct options *opt;
 	struct probe *probe;
 	struct watch watch;
 	struct trace_file *file;
-	struct space *spaces;
+	struct space_key *spaces;	/* the number in the file is the index + 1 */
 	__u32 nr_spaces;
 	__u64 written;
 	bool failed;		/* the message is given */
@@ -88,19 +82,13 @@ static const struct argp argp = {
 	.children = children,
 };
 
-/* Linux's own iommufd does not tell us whose IOAS ends: the newest one it can be. */
-static bool is_space(const struct space *s, const struct iox_event *e)
-{
-	return !s->gone && s->ioas_id == e->ioas_id && (s->ctx_id == e->ctx_id || !e->ctx_id);
-}
-
-/* 0: it has none yet. Ids are used again after an IOAS is gone. */
+/* 0: it has none yet. */
 static __u32 find_space(struct run *r, const struct iox_event *e)
 {
 	for (__u32 i = r->nr_spaces; i--;) {
-		if (!is_space(&r->spaces[i], e))
+		if (!space_key_is(&r->spaces[i], e))
 			continue;
-		r->spaces[i].gone = e->op == IOX_PROBE_destroy;
+		space_key_follow(&r->spaces[i], e);
 		return i + 1;
 	}
 	return 0;
@@ -109,13 +97,13 @@ static __u32 find_space(struct run *r, const struct iox_event *e)
 /* 0: no memory */
 static __u32 add_space(struct run *r, const struct iox_event *e)
 {
-	struct space *spaces;
+	struct space_key *spaces;
 
 	spaces = reallocarray(r->spaces, r->nr_spaces + 1, sizeof(*spaces));
 	if (!spaces)
 		return 0;
 	r->spaces = spaces;
-	spaces[r->nr_spaces++] = (struct space){ e->ctx_id, e->ioas_id, false };
+	spaces[r->nr_spaces++] = space_key_of(e);
 	return r->nr_spaces;
 }
 

@@ -267,21 +267,25 @@ static void find_unseen(struct report *r)
 {
 	__u64 untimed = 0;
 
-	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
-		untimed += r->total->row[op].untimed;
 	if (probe_unseen(r->probe))
 		add_unseen(r, "%s", probe_unseen(r->probe));
-	if (!probe_staged(r->probe))
-		add_unseen(r, "an IOAS that is destroyed: its IOVAs are shown as mapped until the end");
 	if (r->total->skipped)
 		add_unseen(r, "up to %llu calls, for which the kernel skipped the probe", r->total->skipped);
+	if (probe_only_counts(r->probe))
+		return;
+	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
+		untimed += r->total->row[op].untimed;
+	if (!probe_staged(r->probe))
+		add_unseen(r, "which IOAS it is that ends, where a process has several with the same id: the newest is taken");
 	if (untimed)
 		add_unseen(r, "how long %llu calls took, for which the kernel skipped the probe at their beginning", untimed);
 	if (r->total->dropped)
 		add_unseen(r, "%llu calls one by one, for lack of room: they are counted, but may be missing from IOVA spaces and the slowest calls", r->total->dropped);
 	if (r->spaces.incomplete)
 		add_unseen(r, "IOVA spaces after the first %u changes", SPACES_MAX_CHANGES);
-	add_unseen(r, "what was mapped before and stayed: IOVA spaces are made of the calls in this time");
+	add_unseen(r, "%s", r->spaces.seeded ?
+		   "what was mapped before and stayed, in IOASes without a device" :
+		   "what was mapped before and stayed: IOVA spaces are made of the calls in this time");
 }
 
 static bool write_report(struct run *r)
@@ -289,7 +293,7 @@ static bool write_report(struct run *r)
 	json_object *json;
 
 	clock_gettime(CLOCK_REALTIME, &r->report.ended);
-	if (!spaces_finish(&r->report.spaces))
+	if (!spaces_finish(&r->report.spaces, r->report.command))
 		return false;
 	find_unseen(&r->report);
 	json = report_json(&r->report);
@@ -305,14 +309,16 @@ static bool measure(struct run *r)
 	struct probe_config config = {
 		.stages = true,
 		.event = on_event,
+		.may_only_count = true,
 		.arg = r,
 		.follow_pidfd = watch_pidfd(&r->watch),
 	};
 
 	r->probe = probe_open(&config);
 	r->report.probe = r->probe;
-	if (!r->probe || !privilege_keep(target_privileges(&r->target) | watch_privileges(&r->watch)) ||
-	    !make_room(r))
+	if (!r->probe || !make_room(r) ||
+	    (!probe_only_counts(r->probe) && !spaces_read(&r->report.spaces)) ||
+	    !privilege_keep(target_privileges(&r->target) | watch_privileges(&r->watch)))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &r->report.began);
 	return watch_start(&r->watch, TICK, r->target.f) && collect(r) && write_report(r);

@@ -10,6 +10,7 @@
 #include <json-c/json.h>
 
 #include "lib/probe.h"
+#include "lib/space_key.h"
 
 /* --- latency over time ---------------------------------------------------------- */
 
@@ -50,8 +51,7 @@ struct ranges {
 struct change;
 
 struct space {
-	__u64 ctx_id;
-	__u32 ioas_id;
+	struct space_key key;
 	struct change *changes;
 	size_t nr, room;
 	size_t fullest;		/* changes until most was mapped */
@@ -63,19 +63,25 @@ struct spaces {
 	size_t nr, room;
 	size_t changes;
 	bool incomplete;
+	bool seeded;		/* by spaces_read() */
 };
 
 extern const char *const space_state_name[SPACE_NR_STATES];
 
+/*
+ * Takes what is mapped now for devices, if this kernel has page-table statistics. Operations may be
+ * on their way meanwhile, as long as all of them are added later. False: message given.
+ */
+bool spaces_read(struct spaces *s);
 /* An operation that did not fail. False: no memory, message given. */
 bool spaces_add(struct spaces *s, const struct iox_event *e);
-/* Once all is added: fills in the states, and sorts by changes. */
-bool spaces_finish(struct spaces *s);
+/* Once all is added: fills in the states, and sorts by changes. With @changed, only those that have some. */
+bool spaces_finish(struct spaces *s, bool changed);
 void spaces_free(struct spaces *s);
 
 bool ranges_add(struct ranges *r, __u64 start, __u64 last);
-/* Takes out all within; what was not there is added to @missing, unless that is NULL. */
-bool ranges_remove(struct ranges *r, __u64 start, __u64 last, struct ranges *missing);
+/* Takes out all within. */
+bool ranges_remove(struct ranges *r, __u64 start, __u64 last);
 /* How many bytes of @start..@last are in it */
 __u64 ranges_covered(const struct ranges *r, __u64 start, __u64 last);
 
@@ -92,7 +98,7 @@ struct report {
 	struct spaces spaces;
 	struct iox_event slowest[REPORT_SLOWEST];
 	size_t nr_slowest;
-	char unseen[8][192];	/* what could not be seen */
+	char unseen[8][320];	/* what could not be seen */
 	size_t nr_unseen;
 };
 

@@ -78,7 +78,8 @@ static void add_host(json_object *o, const struct report *r)
 	add_clean(o, "kernel", name.release);
 	add_clean(o, "machine", name.machine);
 	out_json_u64(o, "cpus", (__u64)sysconf(_SC_NPROCESSORS_ONLN));
-	out_json_str(o, "iommufd", probe_staged(r->probe) ? "iox" : "linux");
+	out_json_str(o, "iommufd", probe_iommufd(r->probe));
+	out_json_bool(o, "timed", !probe_only_counts(r->probe));
 	add_clean(o, "of", r->command ? r->command : "all");
 	add_time(o, "began", &r->began);
 	add_time(o, "ended", &r->ended);
@@ -155,8 +156,8 @@ static json_object *spaces_json(const struct spaces *spaces)
 		const struct space *space = &spaces->list[i];
 		json_object *o = json_object_new_object();
 
-		out_json_hex(o, "context", space->ctx_id);
-		out_json_u64(o, "ioas", space->ioas_id);
+		out_json_hex(o, "context", space->key.ctx_id);
+		out_json_u64(o, "ioas", space->key.ioas_id);
 		out_json_u64(o, "changes", space->nr);
 		for (int state = 0; state < SPACE_NR_STATES; state++)
 			json_object_object_add(o, space_state_name[state],

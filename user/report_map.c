@@ -124,7 +124,7 @@ static void space_caption(FILE *f, const struct space *space, size_t index)
 {
 	static const char *const name[] = { "before", "at the fullest", "at the end" };
 
-	fprintf(f, "<figcaption><b>IOAS %u</b> of context %#llx, ", space->ioas_id, space->ctx_id);
+	fprintf(f, "<figcaption><b>IOAS %u</b> of context %#llx, ", space->key.ioas_id, space->key.ctx_id);
 	html_count(f, space->nr, "spaces/%zu/changes", index);
 	fputs(" changes; mapped ", f);
 	for (int state = 0; state < SPACE_NR_STATES; state++) {

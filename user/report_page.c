@@ -129,13 +129,10 @@ static void put_string(FILE *f, json_object *json, const char *key)
 	put_escaped(f, json_object_get_string(json_object_object_get(json, key)));
 }
 
-static void put_unseen(FILE *f, const struct report *r)
+static void put_missing_calls(FILE *f, const struct report *r)
 {
 	const char *sep = "";
 
-	fputs("<ul>\n", f);
-	for (size_t i = 0; i < r->nr_unseen; i++)
-		fprintf(f, "<li>%s</li>\n", r->unseen[i]);
 	fputs("<li>not in this kernel's iommufd: ", f);
 	for (int op = 0; op < IOX_PROBE_NR_OPS; op++) {
 		if (probe_has(r->probe, op))
@@ -143,7 +140,17 @@ static void put_unseen(FILE *f, const struct report *r)
 		fprintf(f, "%s%s", sep, probe_op_name(op));
 		sep = ", ";
 	}
-	fprintf(f, "%s</li>\n</ul>\n", *sep ? "" : "none of the calls looked for is missing");
+	fprintf(f, "%s</li>\n", *sep ? "" : "none of the calls looked for is missing");
+}
+
+static void put_unseen(FILE *f, const struct report *r)
+{
+	fputs("<ul>\n", f);
+	for (size_t i = 0; i < r->nr_unseen; i++)
+		fprintf(f, "<li>%s</li>\n", r->unseen[i]);
+	if (!probe_only_counts(r->probe))
+		put_missing_calls(f, r);
+	fputs("</ul>\n", f);
 }
 
 /* In a script element nothing may look like its end; outside of strings JSON has no such characters. */
@@ -165,20 +172,24 @@ static void put_word(FILE *f, const struct report *r, json_object *json, const c
 	static const struct {
 		const char *word;
 		void (*put)(FILE *f, const struct report *r);
+		bool of_calls;	/* rather than of their number */
 	} parts[] = {
-		{ "tables", report_tables }, { "heat", report_heat },
-		{ "stages", report_stages }, { "sizes", report_sizes },
-		{ "spaces", report_spaces }, { "slowest", report_slowest },
-		{ "notseen", put_unseen },
+		{ "tables", report_tables, false }, { "heat", report_heat, true },
+		{ "stages", report_stages, true }, { "sizes", report_sizes, true },
+		{ "spaces", report_spaces, true }, { "slowest", report_slowest, true },
+		{ "notseen", put_unseen, false },
 	};
 	char key[32];
 
 	snprintf(key, sizeof(key), "%.*s", (int)length, word);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (!strcmp(parts[i].word, key)) {
+		if (strcmp(parts[i].word, key))
+			continue;
+		if (parts[i].of_calls && probe_only_counts(r->probe))
+			fputs("<p class=\"none\">This cannot be seen here; the reason is at the end.</p>\n", f);
+		else
 			parts[i].put(f, r);
-			return;
-		}
+		return;
 	}
 	if (!strcmp(key, "style"))
 		fputs(report_style, f);

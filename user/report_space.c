@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
-/* iox report: which IOVAs were mapped before, at the fullest, and at the end, from events. */
+/*
+ * iox report: which IOVAs were mapped before, at the fullest, and at the end.
+ *
+ * What was mapped before comes from two sources: the page tables, read once when the events had begun
+ * to come, and the events. For each IOVA, the first event about it decides, as the reading may be
+ * later: what is mapped then was not mapped before, what is unmapped was. The reading tells of all
+ * others, and is not there on Linux's own iommufd, or without a device.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/msg.h"
+#include "lib/pt.h"
 #include "report.h"
 
 /* What was done to one range. Destroying an IOAS is an unmap of all. */
@@ -71,7 +79,7 @@ static bool insert(struct ranges *r, size_t at, __u64 start, __u64 last)
 /* Areas stay apart even where they touch; what overlaps is not there twice. */
 bool ranges_add(struct ranges *r, __u64 start, __u64 last)
 {
-	if (!ranges_remove(r, start, last, NULL) ||
+	if (!ranges_remove(r, start, last) ||
 	    !insert(r, first_from(r, start), start, last))
 		return false;
 	r->bytes += last - start + 1;
@@ -98,29 +106,36 @@ static bool cut(struct ranges *r, size_t at, __u64 start, __u64 last)
 	return true;
 }
 
-bool ranges_remove(struct ranges *r, __u64 start, __u64 last, struct ranges *missing)
+bool ranges_remove(struct ranges *r, __u64 start, __u64 last)
 {
 	size_t at = first_from(r, start), before;
-	__u64 next = start;
 
 	while (at < r->nr && r->list[at].start <= last) {
 		struct range old = r->list[at];
 		__u64 from = old.start > start ? old.start : start;
 		__u64 to = old.last < last ? old.last : last;
 
-		if (missing && from > next && !ranges_add(missing, next, from - 1))
-			return false;
 		before = r->nr;
 		if (!cut(r, at, start, last))
 			return false;
 		r->bytes -= to - from + 1;
-		if (to == last)
-			return true;
-		next = to + 1;
 		/* What is gone makes room for the next one. */
 		at += r->nr == before;
 	}
-	return !missing || ranges_add(missing, next, last);
+	return true;
+}
+
+/* Adds what of @start..@last is not in @r to @to. */
+static bool add_missing(const struct ranges *r, __u64 start, __u64 last, struct ranges *to)
+{
+	for (size_t i = first_from(r, start); i < r->nr && r->list[i].start <= last; i++) {
+		if (r->list[i].start > start && !ranges_add(to, start, r->list[i].start - 1))
+			return false;
+		if (r->list[i].last >= last)
+			return true;
+		start = r->list[i].last + 1;
+	}
+	return ranges_add(to, start, last);
 }
 
 __u64 ranges_covered(const struct ranges *r, __u64 start, __u64 last)
@@ -138,19 +153,66 @@ __u64 ranges_covered(const struct ranges *r, __u64 start, __u64 last)
 
 /* --- spaces --------------------------------------------------------------------- */
 
-static struct space *find_space(struct spaces *s, const struct iox_event *e)
+/* NULL: no memory, message given */
+static struct space *add_space(struct spaces *s, const struct iox_event *e)
 {
-	struct space *list;
+	struct space *list = grown(s->list, s->nr, &s->room, sizeof(*list));
 
-	for (size_t i = s->nr; i--;)
-		if (s->list[i].ctx_id == e->ctx_id && s->list[i].ioas_id == e->ioas_id)
-			return &s->list[i];
-	list = grown(s->list, s->nr, &s->room, sizeof(*list));
 	if (!list)
 		return NULL;
 	s->list = list;
-	list[s->nr] = (struct space){ .ctx_id = e->ctx_id, .ioas_id = e->ioas_id };
+	list[s->nr] = (struct space){ .key = space_key_of(e) };
 	return &list[s->nr++];
+}
+
+static struct space *find_space(struct spaces *s, const struct iox_event *e)
+{
+	for (size_t i = s->nr; i--;) {
+		if (!space_key_is(&s->list[i].key, e))
+			continue;
+		space_key_follow(&s->list[i].key, e);
+		return &s->list[i];
+	}
+	return NULL;
+}
+
+/* An IOAS with several HWPTs has its mappings in each. What came through a live update is in none. */
+static bool take_areas(struct spaces *s, const struct pt_view *view)
+{
+	struct space *space;
+
+	for (size_t i = 0; i < view->nr_areas; i++) {
+		const struct iox_pt_area *area = view->areas[i].head;
+		const struct iox_event e = {
+			.space_id = area->space_id,
+			.ctx_id = area->ctx_id,
+			.ioas_id = area->ioas_id,
+		};
+
+		if (!area->ioas_id)
+			continue;
+		space = find_space(s, &e) ?: add_space(s, &e);
+		if (!space || !ranges_add(&space->state[SPACE_BEFORE], area->iova,
+					  area->iova + area->length - 1))
+			return false;
+	}
+	return true;
+}
+
+bool spaces_read(struct spaces *s)
+{
+	struct pt_view view = {};
+	struct pt *pt;
+	bool ok;
+
+	if (!pt_is_there())
+		return true;
+	pt = pt_open();
+	ok = pt && pt_read(pt, true, &view) && take_areas(s, &view);
+	pt_view_free(&view);
+	pt_close(pt);
+	s->seeded = ok;
+	return ok;
 }
 
 /* Unmapping all: the length that was asked for, or one more, which is 0 */
@@ -178,6 +240,10 @@ bool spaces_add(struct spaces *s, const struct iox_event *e)
 		return true;
 	}
 	space = find_space(s, e);
+	/* Where nothing has happened, nothing ends. */
+	if (!space && e->op == IOX_PROBE_destroy)
+		return true;
+	space = space ?: add_space(s, e);
 	changes = space ? grown(space->changes, space->nr, &space->room, sizeof(*changes)) : NULL;
 	if (!changes)
 		return false;
@@ -205,50 +271,58 @@ static bool is_exact(const struct change *c)
 	return c->start || c->last != ~0ULL;
 }
 
-/* What is unmapped and was not mapped meanwhile had been there before. Also finds the fullest. */
-static bool find_before(struct space *space)
+/* The first change to a range: @c is the change, @start..@last what nothing was done to before. */
+static bool settle(struct ranges *before, const struct change *c, __u64 start, __u64 last)
 {
-	struct ranges now = {}, touched = {};
-	__u64 most = 0;
+	struct ranges unknown = {};
 	bool ok = true;
 
-	for (size_t i = 0; i < space->nr && ok; i++) {
-		const struct change *c = &space->changes[i];
-		struct ranges missing = {};
+	if (c->mapped)
+		return ranges_remove(before, start, last);
+	ok = add_missing(before, start, last, &unknown);
+	for (size_t i = 0; i < unknown.nr && ok; i++)
+		ok = ranges_add(before, unknown.list[i].start, unknown.list[i].last);
+	free(unknown.list);
+	return ok;
+}
 
-		if (c->mapped) {
-			ok = ranges_add(&now, c->start, c->last);
-			if (now.bytes > most) {
-				most = now.bytes;
-				space->fullest = i + 1;
-			}
-		} else if (is_exact(c)) {
-			ok = ranges_remove(&now, c->start, c->last, &missing);
-			for (size_t m = 0; m < missing.nr && ok; m++)
-				ok = ranges_remove(&touched, missing.list[m].start,
-						   missing.list[m].last, &space->state[SPACE_BEFORE]);
-			free(missing.list);
-		} else {
-			now.nr = 0;
-			now.bytes = 0;
-		}
-		if (ok && is_exact(c))
+static bool find_before(struct space *space)
+{
+	struct ranges touched = {};
+	bool ok = true;
+
+	/* What comes after an unmap of all tells nothing about the time before it. */
+	for (size_t i = 0; i < space->nr && ok && is_exact(&space->changes[i]); i++) {
+		const struct change *c = &space->changes[i];
+		struct ranges first = {};
+
+		ok = add_missing(&touched, c->start, c->last, &first);
+		for (size_t m = 0; m < first.nr && ok; m++)
+			ok = settle(&space->state[SPACE_BEFORE], c, first.list[m].start,
+				    first.list[m].last);
+		free(first.list);
+		if (ok)
 			ok = ranges_add(&touched, c->start, c->last);
 	}
-	free(now.list);
 	free(touched.list);
 	return ok;
 }
 
-static bool replay(struct space *space, struct ranges *to, size_t nr)
+/* The first @nr changes; the number of those after which most was mapped in @fullest, unless NULL. */
+static bool replay(struct space *space, struct ranges *to, size_t nr, size_t *fullest)
 {
 	bool ok = copy(to, &space->state[SPACE_BEFORE]);
+	__u64 most = to->bytes;
 
 	for (size_t i = 0; i < nr && ok; i++) {
 		const struct change *c = &space->changes[i];
 
 		ok = c->mapped ? ranges_add(to, c->start, c->last) :
-				 ranges_remove(to, c->start, c->last, NULL);
+				 ranges_remove(to, c->start, c->last);
+		if (fullest && to->bytes > most) {
+			most = to->bytes;
+			*fullest = i + 1;
+		}
 	}
 	return ok;
 }
@@ -260,14 +334,36 @@ static int by_changes(const void *a, const void *b)
 	return (x->nr < y->nr) - (x->nr > y->nr);
 }
 
-bool spaces_finish(struct spaces *s)
+static void free_space(struct space *space)
 {
+	for (int state = 0; state < SPACE_NR_STATES; state++)
+		free(space->state[state].list);
+	free(space->changes);
+}
+
+static void drop_unchanged(struct spaces *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->nr; i++) {
+		if (s->list[i].nr)
+			s->list[kept++] = s->list[i];
+		else
+			free_space(&s->list[i]);
+	}
+	s->nr = kept;
+}
+
+bool spaces_finish(struct spaces *s, bool changed)
+{
+	if (changed)
+		drop_unchanged(s);
 	for (size_t i = 0; i < s->nr; i++) {
 		struct space *space = &s->list[i];
 
 		if (!find_before(space) ||
-		    !replay(space, &space->state[SPACE_FULLEST], space->fullest) ||
-		    !replay(space, &space->state[SPACE_END], space->nr))
+		    !replay(space, &space->state[SPACE_END], space->nr, &space->fullest) ||
+		    !replay(space, &space->state[SPACE_FULLEST], space->fullest, NULL))
 			return false;
 	}
 	if (s->nr)
@@ -277,10 +373,7 @@ bool spaces_finish(struct spaces *s)
 
 void spaces_free(struct spaces *s)
 {
-	for (size_t i = 0; i < s->nr; i++) {
-		for (int state = 0; state < SPACE_NR_STATES; state++)
-			free(s->list[i].state[state].list);
-		free(s->list[i].changes);
-	}
+	for (size_t i = 0; i < s->nr; i++)
+		free_space(&s->list[i]);
 	free(s->list);
 }

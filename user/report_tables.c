@@ -55,7 +55,10 @@ static void call_row(FILE *f, const struct report *r, int op)
 	fprintf(f, "<tr%s><th scope=\"row\">%s</th><td>", row->count ? "" : " class=\"zero\"", name);
 	html_count(f, row->count, "%s/count", prefix);
 	fputs("</td><td>", f);
-	html_count(f, row->failed, "%s/failed", prefix);
+	if (probe_only_counts(r->probe))
+		fputs("–", f);
+	else
+		html_count(f, row->failed, "%s/failed", prefix);
 	fputs("</td><td>", f);
 	html_bytes(f, row->bytes, "%s/bytes", prefix);
 	fputs("</td>", f);

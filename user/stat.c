@@ -219,6 +219,7 @@ static int run(struct run *r)
 		.stages = r->opt->stages,
 		.by = r->opt->by,
 		.max_keys = (unsigned int)r->opt->keys,
+		.may_only_count = true,
 	};
 	bool ok = watch_open(&r->watch, r->opt->command);
 

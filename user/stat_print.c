@@ -36,12 +36,14 @@ static void text_times(FILE *out, const struct probe_times *t)
 		out_ns(max, t->max_ns));
 }
 
-static void text_row(FILE *out, const struct probe_row *row)
+static void text_row(const struct stat_form *f, const struct probe_row *row)
 {
-	char bytes[OUT_BYTES_LEN];
+	char bytes[OUT_BYTES_LEN], failed[24] = "-";
 
-	fprintf(out, "%10llu%10llu%10s", row->count, row->failed, out_bytes(bytes, row->bytes));
-	text_times(out, &row->all);
+	if (!probe_only_counts(f->probe))
+		snprintf(failed, sizeof(failed), "%llu", row->failed);
+	fprintf(f->out, "%10llu%10s%10s", row->count, failed, out_bytes(bytes, row->bytes));
+	text_times(f->out, &row->all);
 }
 
 static void text_head(FILE *out, const char *first, int width)
@@ -62,7 +64,7 @@ static void text_table(const struct stat_form *f, const struct probe_snapshot *s
 		if (!is_shown(f, s, op))
 			continue;
 		fprintf(f->out, "%-10s", probe_op_name(op));
-		text_row(f->out, &s->row[op]);
+		text_row(f, &s->row[op]);
 	}
 }
 
@@ -112,7 +114,7 @@ static void text_keys(const struct stat_form *f, const struct probe_keys *keys)
 
 		probe_key_name(f->by, k, name, sizeof(name));
 		fprintf(f->out, "%-10s%-32s", probe_op_name(k->key.op), name);
-		text_row(f->out, &k->row);
+		text_row(f, &k->row);
 	}
 }
 
@@ -148,7 +150,7 @@ static void text_notes(const struct stat_form *f, const struct probe_snapshot *s
 	const char *sep = "not in this kernel's iommufd: ";
 	__u64 untimed = 0;
 
-	for (int op = 0; op < IOX_PROBE_NR_OPS; op++) {
+	for (int op = 0; op < IOX_PROBE_NR_OPS && !probe_only_counts(f->probe); op++) {
 		untimed += s->row[op].untimed;
 		if (probe_has(f->probe, op))
 			continue;
@@ -212,6 +214,16 @@ static json_object *json_histogram(const struct iox_hist *h)
 	return list;
 }
 
+/* What nobody can tell is null. */
+static void json_unknown(json_object *o)
+{
+	static const char *const key[] = { "sum_ns", "mean_ns", "p50_ns", "p90_ns", "p99_ns",
+					   "p99_9_ns", "max_ns", "histogram" };
+
+	for (size_t i = 0; i < sizeof(key) / sizeof(key[0]); i++)
+		json_object_object_add(o, key[i], NULL);
+}
+
 static void json_times(json_object *o, const struct probe_times *t)
 {
 	out_json_u64(o, "sum_ns", t->sum_ns);
@@ -224,13 +236,21 @@ static void json_times(json_object *o, const struct probe_times *t)
 	json_object_object_add(o, "histogram", json_histogram(&t->hist));
 }
 
-static void json_row(json_object *o, const struct probe_row *row)
+static void json_row(const struct stat_form *f, json_object *o, const struct probe_row *row)
 {
+	bool known = !probe_only_counts(f->probe);
+
 	out_json_u64(o, "count", row->count);
-	out_json_u64(o, "failed", row->failed);
+	if (known)
+		out_json_u64(o, "failed", row->failed);
+	else
+		json_object_object_add(o, "failed", NULL);
 	out_json_u64(o, "untimed", row->untimed);
 	out_json_u64(o, "bytes", row->bytes);
-	json_times(o, &row->all);
+	if (known)
+		json_times(o, &row->all);
+	else
+		json_unknown(o);
 }
 
 static void json_detail(json_object *o, int op, const struct probe_detail *d)
@@ -275,11 +295,11 @@ static json_object *json_call(const struct stat_form *f, const struct probe_snap
 	json_object *o = json_object_new_object();
 
 	out_json_str(o, "call", probe_op_name(op));
-	out_json_str(o, "function", probe_op_function(op));
+	out_json_str(o, "function", probe_op_function(f->probe, op));
 	out_json_bool(o, "attached", has);
 	if (!has)
 		return o;
-	json_row(o, &s->row[op]);
+	json_row(f, o, &s->row[op]);
 	if (!probe_staged(f->probe))
 		return o;
 	json_detail(o, op, &s->detail[op]);
@@ -302,7 +322,7 @@ static json_object *json_key(const struct stat_form *f, const struct probe_keyed
 			out_json_u64(o, "ioas", k->key.sub_id);
 	}
 	out_json_str(o, "call", probe_op_name(k->key.op));
-	json_row(o, &k->row);
+	json_row(f, o, &k->row);
 	return o;
 }
 
@@ -326,6 +346,7 @@ bool stat_print_json(const struct stat_form *f, const struct probe_snapshot *s,
 	out_json_str(o, "of", f->command ? f->command : "all");
 	out_json_u64(o, "skipped", s->skipped);
 	out_json_bool(o, "staged", probe_staged(f->probe));
+	out_json_bool(o, "timed", !probe_only_counts(f->probe));
 	json_object_object_add(o, "calls", stat_json_calls(f, s));
 	if (!f->by)
 		return out_json(f->out, o);

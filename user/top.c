@@ -324,6 +324,8 @@ static bool run_batch(struct top *t)
 	t->screen.fd = -1;
 	t->view.line = print_line;
 	t->view.arg = stdout;
+	if (probe_only_counts(t->model.probe))
+		fprintf(stderr, "not seen: %s\n", probe_unseen(t->model.probe));
 	return watch_start(&t->watch, t->view.interval, stdout) && loop(t);
 }
 

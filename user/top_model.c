@@ -37,7 +37,12 @@ static struct top_row *add_row(struct top_model *m, const struct iox_probe_key *
 
 bool top_model_open(struct top_model *m, enum iox_probe_by by)
 {
-	struct probe_config config = { .follow_pidfd = -1, .by = by, .max_keys = TOP_KEYS };
+	struct probe_config config = {
+		.follow_pidfd = -1,
+		.by = by,
+		.max_keys = TOP_KEYS,
+		.may_only_count = true,
+	};
 	struct iox_probe_key key = {};
 
 	probe_close(m->probe);

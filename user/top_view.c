@@ -100,17 +100,19 @@ static void put_text(const struct top_view *v, int y, enum screen_style style, c
 
 /* --- layout ------------------------------------------------------------------ */
 
-static void lay_out(struct layout *l, int width, bool keyed)
+static void lay_out(struct layout *l, int width, const struct top_model *m)
 {
 	/* From what matters most */
 	static const enum top_column order[] = { TOP_RATE, TOP_P99, TOP_OP, TOP_FAILED,
 						 TOP_BYTES, TOP_P50, TOP_MAX };
+	bool keyed = m->by;
 	int left;
 
 	*l = (struct layout){ .name = keyed && width >= 40 ? NAME : SHORT_NAME };
 	left = width - l->name;
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		if (left < columns[order[i]].width || (order[i] == TOP_OP && !keyed))
+		if (left < columns[order[i]].width || (order[i] == TOP_OP && !keyed) ||
+		    (order[i] == TOP_FAILED && probe_only_counts(m->probe)))
 			continue;
 		l->has[order[i]] = true;
 		left -= columns[order[i]].width;
@@ -247,14 +249,17 @@ static void add_column(struct line *l, const struct top_row *row, enum top_colum
 
 static void draw_title(const struct top_view *v, const struct top_model *m)
 {
-	char text[256], calls[OUT_NS_LEN], bytes[OUT_BYTES_LEN], failed[OUT_NS_LEN], lost[48] = "";
+	char text[256], calls[OUT_NS_LEN], bytes[OUT_BYTES_LEN], failed[64], lost[48] = "";
 
 	if (m->skipped)
 		snprintf(lost, sizeof(lost), ", up to %llu not seen", m->skipped);
-	snprintf(text, sizeof(text),
-		 "iox top by %s, every %g s%s: %s calls/s, %s/s, %s failed/s%s", stat_by_name(m->by),
-		 v->interval, v->paused ? ", paused" : "", number(calls, m->rate),
-		 out_bytes(bytes, (__u64)m->bytes), number(failed, m->failed), lost);
+	if (probe_only_counts(m->probe))
+		snprintf(failed, sizeof(failed), "only counted%s", v->height ? ", h says why" : "");
+	else
+		snprintf(failed, sizeof(failed), "%s failed/s", number(calls, m->failed));
+	snprintf(text, sizeof(text), "iox top by %s, every %g s%s: %s calls/s, %s/s, %s%s",
+		 stat_by_name(m->by), v->interval, v->paused ? ", paused" : "",
+		 number(calls, m->rate), out_bytes(bytes, (__u64)m->bytes), failed, lost);
 	put_text(v, 0, SCREEN_TITLE, text);
 }
 
@@ -314,14 +319,40 @@ static void draw_row(const struct top_view *v, const struct top_model *m, const 
 	v->line(v->arg, y, row->failed > 0 ? SCREEN_BAD : SCREEN_PLAIN, l.text);
 }
 
+/* In as many lines as it takes */
+static void put_unseen(const struct top_view *v, const struct top_model *m, int y)
+{
+	const char *text = probe_unseen(m->probe) ?: "", *end;
+	char line[MAX_WIDTH + 1];
+
+	for (; *text; text = end) {
+		text += strspn(text, " ");
+		end = text + strnlen(text, (size_t)v->width < MAX_WIDTH ? (size_t)v->width : MAX_WIDTH);
+		for (const char *c = end; *end && c > text; c--)
+			if (*c == ' ') {
+				end = c;
+				break;
+			}
+		if (v->height && y >= v->height - 1)
+			return;
+		snprintf(line, sizeof(line), "%.*s", (int)(end - text), text);
+		put_text(v, y++, SCREEN_PLAIN, line);
+	}
+}
+
+/* Whether there can be rows at all */
+static bool can_tell(const struct top_model *m)
+{
+	return !probe_only_counts(m->probe) || (m->by != IOX_BY_IOAS && m->by != IOX_BY_BACKING);
+}
+
 static void draw_help(const struct top_view *v, const struct top_model *m)
 {
 	int y = 2;
 
 	for (size_t i = 0; i < sizeof(help) / sizeof(help[0]); i++)
 		put_text(v, y++, SCREEN_PLAIN, help[i]);
-	if (probe_unseen(m->probe))
-		put_text(v, y, SCREEN_PLAIN, probe_unseen(m->probe));
+	put_unseen(v, m, y);
 }
 
 static void draw_rows(const struct top_view *v, const struct top_model *m)
@@ -329,11 +360,13 @@ static void draw_rows(const struct top_view *v, const struct top_model *m)
 	size_t page = top_page(v), last = v->height ? v->first + page : m->nr;
 	struct layout lay;
 
-	lay_out(&lay, v->width, m->by);
+	lay_out(&lay, v->width, m);
 	draw_head(v, m, &lay);
 	for (size_t i = v->first; i < m->nr && i < last; i++)
 		draw_row(v, m, &lay, &m->row[i], 2 + (int)(i - v->first));
-	if (!m->nr && page)
+	if (!m->nr && page && !can_tell(m))
+		put_unseen(v, m, 2);
+	else if (!m->nr && page)
 		put_text(v, 2, SCREEN_PLAIN, "no calls yet");
 }
 

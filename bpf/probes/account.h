@@ -82,6 +82,15 @@ static __always_inline bool is_followed(struct task_struct *task)
 	return bpf_task_storage_get(&followed, task, NULL, 0);
 }
 
+/* A child of a followed task is followed too, threads included; this runs before the child does. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(follow_fork, struct task_struct *parent, struct task_struct *child)
+{
+	if (is_followed(parent))
+		bpf_task_storage_get(&followed, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
+}
+
 static __always_inline bool is_wanted(void)
 {
 	return !follow || is_followed(bpf_get_current_task_btf());
@@ -223,7 +232,8 @@ static __always_inline bool is_selected(const struct iox_event *e)
 	return true;
 }
 
-static __noinline int report(struct iox_event *e)
+/* The fallback has no events. */
+__attribute__((unused)) static __noinline int report(struct iox_event *e)
 {
 	__u64 ids, *lost;
 	__u32 zero = 0;

@@ -341,12 +341,3 @@ int BPF_PROG(stock_destroy, struct iommufd_object *obj)
 	account(ctx, &e);
 	return 0;
 }
-
-/* A child of a followed task is followed too, threads included; this runs before the child does. */
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(follow_fork, struct task_struct *parent, struct task_struct *child)
-{
-	if (is_followed(parent))
-		bpf_task_storage_get(&followed, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	return 0;
-}

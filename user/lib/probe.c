@@ -35,11 +35,6 @@ const char *probe_op_name(enum iox_probe_op op)
 	return op_name[op];
 }
 
-const char *probe_op_function(enum iox_probe_op op)
-{
-	return op_function[op];
-}
-
 const char *probe_stage_name(enum iox_probe_op op, enum iox_probe_stage stage)
 {
 	static const char *const name[] = { "select", "pin", "tables", "flush" };
@@ -107,6 +102,21 @@ static void choose_programs(struct probe *p, const struct btf *btf)
 	}
 }
 
+/* Notes why there can be no probe. */
+static void lacks(struct probe *p, const char *what, const char *why, const char *mend)
+{
+	snprintf(p->lack.what, sizeof(p->lack.what), "%s", what);
+	snprintf(p->lack.why, sizeof(p->lack.why), "%s", why);
+	p->lack.mend = mend;
+}
+
+/* ... and nothing to be counted instead. */
+static void is_hopeless(struct probe *p, const char *what, const char *why, const char *mend)
+{
+	lacks(p, what, why, mend);
+	p->lack.hopeless = true;
+}
+
 static bool has_any(const struct probe *p)
 {
 	for (int op = 0; op < IOX_PROBE_NR_OPS; op++)
@@ -122,20 +132,20 @@ static int match_kernel(struct probe *p)
 	struct btf *module;
 
 	if (!vmlinux) {
-		msg_error("this kernel", "has no BTF",
-			  "it must be built with CONFIG_DEBUG_INFO_BTF=y");
+		lacks(p, "this kernel", "has no BTF",
+		      "it must be built with CONFIG_DEBUG_INFO_BTF=y");
 		return -ENOENT;
 	}
 	module = btf__load_module_btf("iommufd", vmlinux);
 	choose_programs(p, module ? module : vmlinux);
 	if (!has_any(p) && module)
-		msg_error("iommufd", "has none of the functions to probe",
-			  "run 'iox' of the version made for this kernel");
+		lacks(p, "iommufd", "has none of the functions to probe",
+		      "run 'iox' of the version made for this kernel");
 	else if (!has_any(p) && !access("/sys/module/iommufd", F_OK))
-		msg_error("iommufd", "has no BTF",
-			  "the kernel must be built with CONFIG_DEBUG_INFO_BTF_MODULES=y");
+		lacks(p, "iommufd", "has no BTF",
+		      "the kernel must be built with CONFIG_DEBUG_INFO_BTF_MODULES=y");
 	else if (!has_any(p))
-		msg_error("iommufd", "is not loaded", "run 'modprobe iommufd'");
+		is_hopeless(p, "iommufd", "is not loaded", "run 'modprobe iommufd'");
 	btf__free(module);
 	btf__free(vmlinux);
 	return has_any(p) ? 0 : -ENOENT;
@@ -161,28 +171,44 @@ static void set_constants(struct probe *p, const struct probe_config *config)
 	bpf_program__set_autoload(p->skel->progs.follow_fork, ro->follow);
 }
 
+/* With the entries for others */
+unsigned int probe_max_keys(const struct probe_config *config)
+{
+	return (config->max_keys ? config->max_keys : DEFAULT_KEYS) + IOX_PROBE_NR_OPS;
+}
+
 static void set_sizes(struct probe *p, const struct probe_config *config)
 {
-	__u32 keys = config->max_keys ? config->max_keys : DEFAULT_KEYS;
 	size_t ring = config->ring_bytes ? config->ring_bytes : DEFAULT_RING;
 
 	if (config->by)
-		bpf_map__set_max_entries(p->skel->maps.keyed, keys + IOX_PROBE_NR_OPS);
+		bpf_map__set_max_entries(p->keyed, probe_max_keys(config));
 	if (config->event)
 		bpf_map__set_max_entries(p->skel->maps.events, (__u32)ring);
 }
 
-static int add_others(struct probe *p)
+static int add_others(const struct probe *p)
 {
 	struct iox_probe_key key = { .id = IOX_PROBE_OTHERS };
 	struct iox_probe_keyed *value = calloc(1, sizeof(*value));
 	int err = value ? 0 : -ENOMEM;
 
 	for (key.op = 0; key.op < IOX_PROBE_NR_OPS && !err; key.op++)
-		err = bpf_map__update_elem(p->skel->maps.keyed, &key, sizeof(key), value,
+		err = bpf_map__update_elem(p->keyed, &key, sizeof(key), value,
 					   sizeof(*value), BPF_ANY);
 	free(value);
 	return err;
+}
+
+int probe_fill_maps(const struct probe *p, const struct probe_config *config)
+{
+	__u8 yes = 1;
+	int err = 0;
+
+	if (config->follow_pidfd >= 0)
+		err = bpf_map__update_elem(p->followed, &config->follow_pidfd,
+					   sizeof(config->follow_pidfd), &yes, sizeof(yes), BPF_ANY);
+	return !err && config->by ? add_others(p) : err;
 }
 
 static int on_event(void *arg, void *data, size_t size)
@@ -195,28 +221,54 @@ static int on_event(void *arg, void *data, size_t size)
 
 static int load(struct probe *p, const struct probe_config *config)
 {
-	__u8 yes = 1;
 	int err;
 
 	set_constants(p, config);
 	set_sizes(p, config);
 	err = probe_bpf__load(p->skel);
-	if (!err && config->follow_pidfd >= 0)
-		err = bpf_map__update_elem(p->skel->maps.followed, &config->follow_pidfd,
-					   sizeof(config->follow_pidfd), &yes, sizeof(yes), BPF_ANY);
-	if (!err && config->by)
-		err = add_others(p);
+	if (!err)
+		err = probe_fill_maps(p, config);
 	if (!err && config->event) {
 		p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.events), on_event, p, NULL);
 		err = p->ring ? 0 : -errno;
 	}
 	if (!err)
 		err = probe_bpf__attach(p->skel);
-	if (err)
-		msg_errno(err, "attaching the probes",
-			  err == -EPERM ? "run it as root"
-					: "IOX_DEBUG=1 in the environment tells more");
+	if (err == -EPERM)
+		is_hopeless(p, "attaching the probes", strerror(-err), "run it as root");
+	else if (err)
+		lacks(p, "attaching the probes", strerror(-err),
+		      "IOX_DEBUG=1 in the environment tells more");
 	return err;
+}
+
+static bool open_programs(struct probe *p, const struct probe_config *config)
+{
+	p->skel = probe_bpf__open();
+	if (!p->skel) {
+		is_hopeless(p, "preparing the probes", strerror(ENOMEM), NULL);
+		return false;
+	}
+	p->counts = p->skel->maps.counts;
+	p->keyed = p->skel->maps.keyed;
+	p->dropped = p->skel->maps.dropped;
+	p->followed = p->skel->maps.followed;
+	find_programs(p);
+	return !match_kernel(p) && !load(p, config);
+}
+
+/* After open_programs() has failed: less is better than nothing, if that is wanted. */
+static bool fall_back(struct probe *p, const struct probe_config *config)
+{
+	if (p->lack.hopeless || !config->may_only_count) {
+		msg_error(p->lack.what, p->lack.why, p->lack.mend);
+		return false;
+	}
+	ring_buffer__free(p->ring);
+	p->ring = NULL;
+	probe_bpf__destroy(p->skel);
+	p->skel = NULL;
+	return probe_fallback_open(p, config);
 }
 
 struct probe *probe_open(const struct probe_config *config)
@@ -236,11 +288,7 @@ struct probe *probe_open(const struct probe_config *config)
 	p->percpu = calloc((size_t)p->nr_cpus, sizeof(*p->percpu));
 	if (!p->percpu)
 		goto no_memory;
-	p->skel = probe_bpf__open();
-	if (!p->skel)
-		goto no_memory;
-	find_programs(p);
-	if (match_kernel(p) || load(p, config))
+	if (!open_programs(p, config) && !fall_back(p, config))
 		goto fail;
 	p->start_ns = probe_now();
 	return p;
@@ -258,6 +306,7 @@ void probe_close(struct probe *p)
 		return;
 	ring_buffer__free(p->ring);
 	probe_bpf__destroy(p->skel);
+	fallback_bpf__destroy(p->fallback);
 	free(p->percpu);
 	free(p);
 }
@@ -272,13 +321,32 @@ bool probe_has(const struct probe *p, enum iox_probe_op op)
 	return p->has[op];
 }
 
+const char *probe_op_function(const struct probe *p, enum iox_probe_op op)
+{
+	if (p->fallback && p->has[op])
+		return op == IOX_PROBE_map ? "iommu:map" : "iommu:unmap";
+	return op_function[op];
+}
+
 bool probe_staged(const struct probe *p)
 {
 	return p->staged;
 }
 
+bool probe_only_counts(const struct probe *p)
+{
+	return p->fallback;
+}
+
+const char *probe_iommufd(const struct probe *p)
+{
+	return p->fallback ? "unknown" : p->staged ? "iox" : "linux";
+}
+
 const char *probe_unseen(const struct probe *p)
 {
+	if (p->fallback)
+		return p->unseen;
 	if (p->staged)
 		return NULL;
 	return "this is not iox's iommufd: no stages, no backing, no page sizes, no type 1";
@@ -291,7 +359,7 @@ int probe_events_fd(const struct probe *p)
 
 int probe_events(struct probe *p)
 {
-	int n = ring_buffer__consume(p->ring);
+	int n = p->ring ? ring_buffer__consume(p->ring) : 0;
 
 	if (n >= 0 || n == -ECANCELED)
 		return n < 0 ? 0 : n;

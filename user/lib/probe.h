@@ -14,7 +14,9 @@
  * config.event, each operation that passes config.filter is an event: wait for probe_events_fd() to
  * become readable, and call probe_events().
  *
- * What iommufd is there decides what can be seen: probe_has(), probe_unseen(). Functions that
+ * What iommufd is there decides what can be seen: probe_has(), probe_unseen(). Where it cannot be
+ * probed at all, and config.may_only_count, the IOMMU layer's maps and unmaps are counted in place
+ * of it (probe_fallback.c): probe_only_counts(). Functions that
  * return false, NULL or a negative number have said why on standard error.
  */
 #ifndef IOX_LIB_PROBE_H
@@ -35,6 +37,7 @@ struct probe_config {
 	__u64 share_cgroup_id;
 	unsigned int share_cgroup_level;
 	unsigned int max_keys;	/* what is more becomes IOX_PROBE_OTHERS; 0: 1024 */
+	bool may_only_count;	/* if there is no better way; then there are no events */
 	/* For each event; false ends probe_events(). NULL: no events. */
 	bool (*event)(void *arg, const struct iox_event *event);
 	void *arg;
@@ -88,7 +91,6 @@ struct probe_keys {
 };
 
 const char *probe_op_name(enum iox_probe_op op);
-const char *probe_op_function(enum iox_probe_op op);
 /* What @stage is called: for an unmap, "pin" is "unpin". */
 const char *probe_stage_name(enum iox_probe_op op, enum iox_probe_stage stage);
 const char *probe_chooser_name(__u32 chooser);
@@ -97,8 +99,17 @@ const char *probe_backing_name(__u32 backing);
 struct probe *probe_open(const struct probe_config *config);
 void probe_close(struct probe *p);
 
+/*
+ * Whether all there is are counts and bytes of map and unmap, as the IOMMU layer has them: calls have
+ * no times and no results, and are those of everybody, drivers of this machine included.
+ */
+bool probe_only_counts(const struct probe *p);
+/* Whose iommufd it is: "iox", "linux", or, as long as only maps and unmaps are counted, "unknown" */
+const char *probe_iommufd(const struct probe *p);
 /* Whether the running iommufd lets us see @op */
 bool probe_has(const struct probe *p, enum iox_probe_op op);
+/* What is probed for @op: a function of iommufd, or a tracepoint of the IOMMU layer */
+const char *probe_op_function(const struct probe *p, enum iox_probe_op op);
 /* Whether stages, backing, leaves and who chose are seen */
 bool probe_staged(const struct probe *p);
 /* What cannot be seen and why, in a line; NULL if there is nothing */
@@ -132,7 +143,7 @@ __u64 probe_mean(const struct probe_times *t);
 /* hist_percentile() that never exceeds the maximum */
 __u64 probe_percentile(const struct probe_times *t, double percent);
 
-/* To wait for events with poll(); -1 without config.event. */
+/* To wait for events with poll(); -1 if there are none. */
 int probe_events_fd(const struct probe *p);
 /* Passes on the events that are there; how many, -1 if reading failed. */
 int probe_events(struct probe *p);

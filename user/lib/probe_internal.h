@@ -4,13 +4,26 @@
 #define IOX_LIB_PROBE_INTERNAL_H
 
 #include "probe.h"
+#include "fallback.skel.h"
 #include "probe.skel.h"
 
 /* The program of ours, and one for each operation of Linux's own */
 #define PROBE_NR_PROGS (1 + IOX_PROBE_NR_OPS)
 
+/* Why iommufd cannot be probed, as msg_error() has it */
+struct probe_lack {
+	char what[32], why[96];
+	const char *mend;
+	bool hopeless;		/* and neither can the IOMMU layer, or it would not help */
+};
+
 struct probe {
 	struct probe_bpf *skel;
+	struct fallback_bpf *fallback;	/* in its place, where that cannot be */
+	/* Those of the one or the other */
+	struct bpf_map *counts, *keyed, *dropped, *followed;
+	struct probe_lack lack;
+	char unseen[320];
 	struct bpf_program *prog[PROBE_NR_PROGS];	/* NULL: not loaded */
 	bool has[IOX_PROBE_NR_OPS];
 	bool staged;
@@ -23,5 +36,12 @@ struct probe {
 };
 
 __u64 probe_now(void);
+
+/* What is to be in the maps once they are there. 0 or a negative errno. */
+int probe_fill_maps(const struct probe *p, const struct probe_config *config);
+unsigned int probe_max_keys(const struct probe_config *config);
+
+/* Has the IOMMU layer counted instead; p->lack says why. False: message given. */
+bool probe_fallback_open(struct probe *p, const struct probe_config *config);
 
 #endif

@@ -41,7 +41,7 @@ static void add_cpu(struct probe_row *row, struct probe_detail *d,
 
 static int read_row(const struct probe *p, __u32 op, struct probe_row *row, struct probe_detail *d)
 {
-	int err = bpf_map__lookup_elem(p->skel->maps.counts, &op, sizeof(op), p->percpu,
+	int err = bpf_map__lookup_elem(p->counts, &op, sizeof(op), p->percpu,
 				       (size_t)p->nr_cpus * sizeof(*p->percpu), 0);
 
 	if (err)
@@ -78,7 +78,7 @@ static int read_dropped(const struct probe *p, __u64 *dropped)
 
 	if (!percpu)
 		return -ENOMEM;
-	err = bpf_map__lookup_elem(p->skel->maps.dropped, &zero, sizeof(zero), percpu,
+	err = bpf_map__lookup_elem(p->dropped, &zero, sizeof(zero), percpu,
 				   (size_t)p->nr_cpus * sizeof(*percpu), 0);
 	for (int cpu = 0; cpu < p->nr_cpus; cpu++)
 		*dropped += percpu[cpu];
@@ -105,7 +105,8 @@ bool probe_read(const struct probe *p, struct probe_snapshot *s)
 	s->span_ns = s->time_ns - p->start_ns;
 	for (int op = 0; op < IOX_PROBE_NR_OPS && !err; op++) {
 		err = read_row(p, (__u32)op, &s->row[op], &s->detail[op]);
-		untimed += s->row[op].untimed;
+		/* Where nothing is timed at all, that says nothing about misses. */
+		untimed += p->fallback ? 0 : s->row[op].untimed;
 	}
 	if (!err)
 		err = read_misses(p, &misses);
@@ -208,10 +209,10 @@ static int compare_keys(const void *a, const void *b)
 static int read_keys(const struct probe *p, struct probe_keys *keys,
 		     struct iox_probe_keyed *value)
 {
-	size_t room = bpf_map__max_entries(p->skel->maps.keyed);
+	size_t room = bpf_map__max_entries(p->keyed);
 	struct iox_probe_key key, *last = NULL;
 	struct probe_keyed_row *list;
-	int fd = bpf_map__fd(p->skel->maps.keyed);
+	int fd = bpf_map__fd(p->keyed);
 
 	while (!bpf_map_get_next_key(fd, last, &key) && keys->nr < room) {
 		last = &key;
@@ -293,7 +294,7 @@ void probe_forget_key(const struct probe *p, struct probe_keys *read,
 	/* Others have an entry for good. */
 	if (key->id == IOX_PROBE_OTHERS)
 		return;
-	bpf_map__delete_elem(p->skel->maps.keyed, key, sizeof(*key), 0);
+	bpf_map__delete_elem(p->keyed, key, sizeof(*key), 0);
 	while (i < read->nr && memcmp(&read->list[i].key, key, sizeof(*key)))
 		i++;
 	if (i == read->nr)

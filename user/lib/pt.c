@@ -23,9 +23,14 @@ const char *pt_why_name(unsigned int why)
 	return why_name[why];
 }
 
+bool pt_is_there(void)
+{
+	return libbpf_find_vmlinux_btf_id("iox_hwpt", BPF_TRACE_ITER) > 0;
+}
+
 static bool kernel_has_it(void)
 {
-	if (libbpf_find_vmlinux_btf_id("iox_hwpt", BPF_TRACE_ITER) > 0)
+	if (pt_is_there())
 		return true;
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		msg_error("this kernel", "has no BTF", "it must be built with CONFIG_DEBUG_INFO_BTF=y");

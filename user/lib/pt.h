@@ -35,6 +35,8 @@ struct pt_view {
 /* "short", "scattered", ..: by enum iox_pt_why. */
 const char *pt_why_name(unsigned int why);
 
+/* Whether this kernel has such statistics */
+bool pt_is_there(void);
 /* NULL on failure, with the message given: also for kernels that have no such statistics. */
 struct pt *pt_open(void);
 void pt_close(struct pt *pt);
