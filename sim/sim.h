@@ -13,7 +13,7 @@
 /* --- what is rolled out --------------------------------------------------------- */
 
 struct policy {
-	const char *name, *what;
+	const char *name;
 	double slower;		/* times; of some maps and hosts only, as the rest says */
 	double slower_hour;	/* more of it with each hour in force */
 	double wrong;		/* share of answers that are faults */

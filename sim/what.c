@@ -3,15 +3,24 @@
 #include "sim.h"
 
 const struct policy policies[] = {
-	{ "good", "a little slower than the built-in allocator", .slower = 1.05, .good = true },
-	{ "slow-3", "maps take 3 times as long", .slower = 3 },
-	{ "slow-20", "maps take 20 times as long", .slower = 20 },
-	{ "wrong-5%", "5 % of the answers cannot be used", .slower = 1, .wrong = 0.05 },
-	{ "wrong", "no answer can be used: the kernel ejects it", .slower = 1, .wrong = 1 },
-	{ "enospc", "3 % of the maps fail", .slower = 1, .fails = 0.03 },
-	{ "leak", "maps become slower: by a half more each hour", .slower = 1, .slower_hour = 0.5 },
-	{ "hardware", "10 times as long, on 3 % of the hosts", .slower = 10, .few_hosts = true },
-	{ "load", "5 times as long, in the busiest hours of the day", .slower = 5, .under_load = true },
+	/* A little slower than the built-in allocator */
+	{ "good", .slower = 1.05, .good = true },
+	/* Maps take 3 times as long */
+	{ "slow-3", .slower = 3 },
+	/* Maps take 20 times as long */
+	{ "slow-20", .slower = 20 },
+	/* 5 % of the answers cannot be used */
+	{ "wrong-5%", .slower = 1, .wrong = 0.05 },
+	/* No answer can be used: the kernel ejects it */
+	{ "wrong", .slower = 1, .wrong = 1 },
+	/* 3 % of the maps fail */
+	{ "enospc", .slower = 1, .fails = 0.03 },
+	/* Maps become slower: by a half more each hour */
+	{ "leak", .slower = 1, .slower_hour = 0.5 },
+	/* 10 times as long, on 3 % of the hosts */
+	{ "hardware", .slower = 10, .few_hosts = true },
+	/* 5 times as long, in the busiest hours of the day */
+	{ "load", .slower = 5, .under_load = true },
 };
 
 const unsigned int nr_policies = sizeof(policies) / sizeof(*policies);
