@@ -12,6 +12,7 @@
 #include "iox.h"
 #include "lib/msg.h"
 #include "lib/privilege.h"
+#include "lib/rollout_state.h"
 #include "lib/watch.h"
 #include "metrics.h"
 
@@ -23,6 +24,7 @@
 
 struct options {
 	const char *listen;
+	const char *rollouts;
 	struct addrinfo *address;
 };
 
@@ -31,6 +33,7 @@ struct exporter {
 	struct probe *probe;
 	struct probe_snapshot *now;
 	struct MHD_Daemon *http;
+	const char *rollouts;		/* folder of their states */
 	int epoll;
 	__u64 scrapes;
 };
@@ -39,6 +42,9 @@ static const struct argp_option options[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0,
 	  "Where to listen, " LISTEN " if not given; [::]:9753 is every address of this machine, "
 	  "port 0 any that is free", 0 },
+	{ "rollouts", 'r', "DIR", 0,
+	  "What this host remembers of its rollouts, to be told too; " ROLLOUT_STATE_DIR
+	  " if not given", 0 },
 	{ 0 },
 };
 
@@ -91,6 +97,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'l':
 		o->listen = arg;
 		return 0;
+	case 'r':
+		o->rollouts = arg;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s': not understood here", arg);
 		return EINVAL;
@@ -119,6 +128,7 @@ static bool write_metrics(struct exporter *e, struct prom *p)
 		return false;
 	metrics_probes(p, e->probe, e->now);
 	metrics_policies(p);
+	metrics_rollouts(p, e->rollouts);
 	prom_family(p, "iox_exporter_scrapes", PROM_COUNTER, "How often this was asked for.");
 	prom_u64(p, PROM_NO_LABELS, ++e->scrapes);
 	prom_end(p);
@@ -305,11 +315,12 @@ static bool run(struct exporter *e, const struct options *o)
 
 int cmd_exporter(int argc, char **argv)
 {
-	struct options opt = { .listen = LISTEN };
+	struct options opt = { .listen = LISTEN, .rollouts = ROLLOUT_STATE_DIR };
 	struct exporter e = {};
 	bool ok;
 
 	iox_parse(&argp, argc, argv, &opt);
+	e.rollouts = opt.rollouts;
 	ok = run(&e, &opt);
 	probe_close(e.probe);
 	free(e.now);

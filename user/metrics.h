@@ -11,4 +11,7 @@ void metrics_probes(struct prom *p, const struct probe *probe, const struct prob
 /* IOVA policies and admission policies, as sysfs has them: nothing if this kernel has none. */
 void metrics_policies(struct prom *p);
 
+/* Rollouts, as their folder @dir has them: nothing if there are none. */
+void metrics_rollouts(struct prom *p, const char *dir);
+
 #endif

@@ -15,6 +15,7 @@
 #include "rollout_place.h"
 
 /* Without guards there is nothing to gather between two steps. */
+#define UNGUARDED_MIN_MS 100
 #define UNGUARDED_MS 1000
 /* How old what is on disk may be while nothing but time goes by */
 #define WRITE_MS 10000
@@ -342,12 +343,25 @@ static enum outcome step(struct rollout_drive *d)
 	return AGAIN;
 }
 
+/* How long there is nothing to be decided if nothing happens */
+static __u64 pace(const struct rollout_drive *d)
+{
+	__u64 bake_ms = UNGUARDED_MS;
+
+	if (is_guarded(d))
+		return d->doc.every_ms;
+	if (d->rec.st.stage && d->rec.st.stage <= d->doc.nr_stages)
+		bake_ms = d->doc.stages[d->rec.st.stage - 1].bake_ms;
+	if (bake_ms < UNGUARDED_MIN_MS)
+		return UNGUARDED_MIN_MS;
+	return bake_ms < UNGUARDED_MS ? bake_ms : UNGUARDED_MS;
+}
+
 static bool is_time(const struct rollout_drive *d)
 {
-	__u64 every = is_guarded(d) ? d->doc.every_ms : UNGUARDED_MS;
 	struct rollout_truth t;
 
-	if (!d->has_stepped || now_ms() - d->stepped_ms >= every)
+	if (!d->has_stepped || now_ms() - d->stepped_ms >= pace(d))
 		return true;
 	rollout_place_look(d->doc.name, d->doc.kind, &t);
 	return t.place != d->place || t.spaces != d->spaces;

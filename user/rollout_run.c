@@ -47,6 +47,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 /* --- apply ---------------------------------------------------------------------------- */
 
+/* Somebody waits for it. */
+#define APPLY_TICK_SECONDS 0.1
+
 static const struct argp_option apply_options[] = {
 	{ "once", '1', NULL, 0, "One step, which is enough to put in force again what was, and no waiting", 0 },
 	{ 0 },
@@ -66,9 +69,7 @@ static const struct argp apply_argp = {
 /* Until it rests, or is told to end */
 static bool drive(struct rollout_drive *d, struct watch *w, bool once)
 {
-	__u64 every = d->doc.every_ms < 1000 ? d->doc.every_ms : 1000;
-
-	if (!watch_start(w, (double)every / 1000, stderr))
+	if (!watch_start(w, APPLY_TICK_SECONDS, stderr))
 		return false;
 	for (;;) {
 		if (!rollout_drive_step(d)) {

@@ -33,6 +33,11 @@ _iox_policies()
 	cat /sys/kernel/iox/{iova,admit}_policies/*/name 2>/dev/null
 }
 
+_iox_rollouts()
+{
+	ls /var/lib/iox/rollouts 2>/dev/null
+}
+
 # What can stand for an argument: of option $1, or, if that is empty, of the command
 _iox_arguments()
 {
@@ -46,6 +51,8 @@ _iox_arguments()
 	*:--output | *:-o | *:--perfetto) compgen -f -- "$current" ;;
 	policy\ get: | policy\ set: | policy\ show: | policy\ unload: | policy\ replace:) compgen -W "$(_iox_policies)" -- "$current"
 		[[ $command != *replace ]] || compgen -f -- "$current" ;;
+	rollout\ status: | rollout\ forget:) compgen -W "$(_iox_rollouts)" -- "$current" ;;
+	rollout\ run: | *:--state | *:--rollouts) compgen -o dirnames -- "$current" ;;
 	lu\ plan: | *:--pid) compgen -W "$(cd /proc && echo [1-9]*)" -- "$current" ;;
 	*:-*) ;;
 	*) compgen -f -- "$current" ;;

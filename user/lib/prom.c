@@ -59,6 +59,12 @@ void prom_u64(struct prom *p, const struct prom_label *labels, __u64 value)
 	fprintf(p->out, "%llu\n", value);
 }
 
+void prom_double(struct prom *p, const struct prom_label *labels, double value)
+{
+	begin(p, end_of(p), labels, NULL);
+	fprintf(p->out, "%.12g\n", value);
+}
+
 static void put_ns(struct prom *p, __u64 ns)
 {
 	fprintf(p->out, "%llu.%09llu\n", ns / 1000000000, ns % 1000000000);

@@ -38,6 +38,7 @@ struct prom_label {
 void prom_family(struct prom *p, const char *name, enum prom_type type, const char *help);
 
 void prom_u64(struct prom *p, const struct prom_label *labels, __u64 value);
+void prom_double(struct prom *p, const struct prom_label *labels, double value);
 /* In seconds */
 void prom_ns(struct prom *p, const struct prom_label *labels, __u64 ns);
 /* A bucket for each octave from 256 ns to 17 s, and what is longer */
