@@ -306,21 +306,21 @@ static int hold(struct hold *h, const char *afterwards)
 /* --- before the jump ------------------------------------------------------ */
 
 /* In the words of the policy that did not want it, if it was one. */
-static bool say_refused(const struct hold *h, const struct file *f, const char *step, int err)
+static bool say_refused(const struct file *f, const char *step, int err)
 {
 	char why[ADMISSION_WHY_LEN];
 
-	if (!admission_find_reason(step, h->opt->name, f->token, err, why))
+	if (!admission_find_reason(step, f->token, err, why))
 		return false;
 	msg_error(f->as_given ?: f->name, why, "'iox policy list' shows what is in force");
 	return true;
 }
 
-static void say_not_preserved(const struct hold *h, const struct file *f, int err)
+static void say_not_preserved(const struct file *f, int err)
 {
 	static const char plan[] = "'iox lu plan PID' of its user tells what is in the way";
 
-	if (say_refused(h, f, "preserve", err))
+	if (say_refused(f, "preserve", err))
 		return;
 	if (err == -ENOENT)
 		msg_error(f->as_given, "live update knows no such file, or not yet what it needs",
@@ -340,7 +340,7 @@ static bool preserve(struct hold *h, struct file *f)
 		return false;
 	err = lu_session_preserve(h->session, f->fd, f->token);
 	if (err)
-		say_not_preserved(h, f, err);
+		say_not_preserved(f, err);
 	return !err;
 }
 
@@ -492,7 +492,7 @@ static void retrieve_files(struct hold *h)
 			f.fd = lu_session_get_file(h->session, f.token);
 		if (f.fd >= 0)
 			h->files[nr++] = f;
-		else if (!say_refused(h, &f, "retrieve", f.fd))
+		else if (!say_refused(&f, "retrieve", f.fd))
 			msg_errno(f.fd, f.name, "it is left out; the kernel's log may tell why");
 	}
 	h->nr = nr;

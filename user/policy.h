@@ -59,7 +59,7 @@ const char *policy_place(char buf[POLICY_SCOPE_LEN], enum policy_kind kind,
 /* The message of why a link could not attach it there. */
 void policy_say_refused(const struct policy_file *f, const struct policy_place *place, int err);
 
-/* Puts an entry, in words, into a map of the policy with this map id, or takes it out. False with the message given. */
+/* Puts an entry, in words, into a map of a policy, or takes it out. False with the message given. */
 bool policy_fill(__u32 map_id, const char *name, char *const *words, size_t nr, bool delete);
 
 /* A share as an option's argument; wrong usage ends the program. */

@@ -305,10 +305,12 @@ static void tell_refused(struct iox_admit_policy *policy,
 {
 	const struct iox_admit_req *req = &admission->req;
 
+	/* A session can be called anything. */
 	snprintf(policy->last, sizeof(policy->last),
-		 "%s of %s uid=%u pid=%u token=%#llx session=%s errno=%d: %s",
+		 "%s of %s uid=%u pid=%u token=%#llx session=%*pE errno=%d: %s",
 		 step_names[step], kind_names[req->kind], req->uid, req->pid,
-		 req->token, req->session, rc, admission->reason);
+		 req->token, (int)strlen(req->session), req->session, rc,
+		 admission->reason);
 	pr_info_ratelimited("admission policy %s refuses %s\n",
 			    policy->ops->name, policy->last);
 }

@@ -9,10 +9,9 @@
 #define ADMISSION_WHY_LEN 512
 
 /*
- * Has an admission policy just refused @step ("preserve", "retrieve") of a file to this process, with this
- * errno? Then @why gets that in words.
+ * Has an admission policy just refused @step ("preserve", "retrieve") of a file to this process,
+ * with this errno? Then @why gets that in words.
  */
-bool admission_find_reason(const char *step, const char *session, __u64 token, int err,
-			   char why[ADMISSION_WHY_LEN]);
+bool admission_find_reason(const char *step, __u64 token, int err, char why[ADMISSION_WHY_LEN]);
 
 #endif

@@ -476,7 +476,8 @@ const struct policy *policies_in_place(const struct policies *p, __u64 cgroup_id
 		const struct policy *q = &p->list[i];
 
 		if (q->kind != POLICY_IOVA || !policy_is_registered(q) ||
-		    q->state == POLICY_EJECTED || q->cgroup_id != cgroup_id || shadow != !!(q->flags & POLICY_FLAG_SHADOW))
+		    q->state == POLICY_EJECTED || q->cgroup_id != cgroup_id ||
+		    shadow != !!(q->flags & POLICY_FLAG_SHADOW))
 			continue;
 		if (shadow || canary == (q->share < POLICY_SHARE_ALL))
 			return q;

@@ -32,7 +32,7 @@ struct policy_kind_info {
 	const char *type;	/* of a variable */
 	const char *sysfs;	/* with a "/" at its end */
 	const char *config;	/* what the kernel is built with */
-	enum policy_counter counters[POLICY_NR_COUNTERS];	/* in the order in which they are shown */
+	enum policy_counter counters[POLICY_NR_COUNTERS];	/* in the order for people */
 	size_t nr_counters;
 };
 
@@ -98,7 +98,7 @@ bool policies_read_admission(struct policies *p);
 
 void policies_free(struct policies *p);
 
-/* What the kernel tells of the one of policy->kind that has policy->map_id: all that only registered ones have. */
+/* What the kernel tells of the one of this kind and map_id: all that only registered ones have. */
 void policy_read_registered(struct policy *policy);
 
 /* Does the kernel have policies of this kind? False with the message given. */

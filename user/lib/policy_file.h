@@ -35,7 +35,7 @@ bool policy_file_open_bytes(struct policy_file *f, const char *name, const void 
 			    size_t size);
 void policy_file_close(struct policy_file *f);
 
-/* The policy of any kind that comes after @map in the file, the first one after NULL; NULL if there is none. */
+/* The policy that comes after @map in the file, of any kind; the first one after NULL; NULL: none. */
 struct bpf_map *policy_file_next(const struct policy_file *f, struct bpf_map *map);
 
 /* Chooses the variable @name, or with NULL the only one; the others will not be loaded. */

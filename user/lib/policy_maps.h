@@ -22,7 +22,7 @@ struct policy_maps {
 	size_t nr;
 };
 
-/* Those of the policy with this struct_ops map, in the order in which they were made. False with the message given. */
+/* Those of the policy with this struct_ops map, in the order of their ids. False with the message given. */
 bool policy_maps_read(struct policy_maps *maps, __u32 policy_map_id);
 void policy_maps_free(struct policy_maps *maps);
 
@@ -42,7 +42,7 @@ const char *policy_map_type(const struct policy_map *map);
 bool policy_map_set(struct policy_map *map, char *const *words, size_t nr);
 bool policy_map_delete(struct policy_map *map, char *const *words, size_t nr);
 
-/* Calls @fn for each entry, which is in key_bytes and value_bytes then; not for those of an array that are 0. */
+/* Calls @fn for each entry, which is in key_bytes and value_bytes; of an array for those that are not 0. */
 bool policy_map_each(struct policy_map *map, void (*fn)(const struct policy_map *map, void *arg),
 		     void *arg);
 
