@@ -203,6 +203,10 @@ distrusted()
 
 by other
 check of_another_signer refuses "$(distrusted other.o other)" other.o
+openssl cms -sign -binary -md sha256 -nocerts -outform DER -signer other.pem -inkey other.key -in other.o -out bare
+check of_a_signer_whose_certificate_is_nowhere refuses \
+	'other.o: the signer is not trusted: its certificate is not in trust; if it should be, put its certificate there, as *.pem' \
+	other.o -g bare
 cp other.pem trust/
 check of_several_that_are_trusted_each_may_sign says 0 "${good/#top_down.bpf.o: signed by CN=signer/other.o: signed by CN=other}" \
 	verify other.o -T trust

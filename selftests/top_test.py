@@ -270,7 +270,7 @@ def batch_says_what_goes_wrong():
     expect(r.stderr == "iox top: standard output: No space left on device\n", r.stderr)
     r = subprocess.run(f"{IOX} top -b -i 0.1 | head -n 1", shell=True, capture_output=True,
                        text=True, timeout=PATIENCE, check=False)
-    expect(r.stderr == "iox top: output: Broken pipe\n", r.stderr)
+    expect(r.stderr == "iox top: standard output: Broken pipe\n", r.stderr)
     r = subprocess.run(["setpriv", "--bounding-set=-all", "--", IOX, "top", "-b"],
                        capture_output=True, text=True, timeout=PATIENCE, check=False)
     expect(r.returncode == 1 and r.stderr.endswith("; run it as root\n"), r)

@@ -51,7 +51,8 @@ static bool verify(const char *path, const void *bytes, size_t size, const struc
 	char buf[PATH_MAX];
 
 	return policy_sign_verify(path, bytes, size,
-				  t->signature ? t->signature : beside(buf, path), dir, who, WHO_LEN);
+				  t->signature ? t->signature : beside(buf, path), dir, who,
+				  WHO_LEN);
 }
 
 /* What the host demands is no matter of options: those can only demand more. */
@@ -121,8 +122,8 @@ static const struct argp verify_argp = {
 	.parser = parse_verify,
 	.children = policy_trust_children,
 	.args_doc = "FILE",
-	.doc = "Says who has signed a policy's object file, and its SHA-256 digest, or what is wrong "
-	       "with the signature.\v"
+	.doc = "Says who has signed a policy's object file, and its SHA-256 digest, or what is "
+	       "wrong with the signature.\v"
 	       "Who may sign is in " POLICY_TRUST_DIR " if there is no --trust. Exit status: 0 the "
 	       "signature is good, 1 it is not, 2 wrong usage.",
 };
@@ -168,8 +169,8 @@ struct sign_options {
 };
 
 static const struct argp_option sign_options[] = {
-	{ "cert", 'c', "PATH", 0, "The certificate of the key, in PEM; those between it and the one "
-	  "that hosts trust may follow in the same file", 0 },
+	{ "cert", 'c', "PATH", 0, "The certificate of the key, in PEM; those between it and the "
+	  "one that hosts trust may follow in the same file", 0 },
 	{ "key", 'k', "PATH", 0, "The private key, in PEM", 0 },
 	{ "output", 'o', "PATH", 0, "Where to write the signature; if not given, FILE"
 	  POLICY_SIGN_SUFFIX, 0 },
@@ -209,7 +210,8 @@ static const struct argp sign_argp = {
 	.options = sign_options,
 	.parser = parse_sign,
 	.args_doc = "FILE",
-	.doc = "Signs a policy's object file, for 'iox policy load' on hosts that trust the signer.\v"
+	.doc = "Signs a policy's object file, for 'iox policy load' on hosts that trust the "
+	       "signer.\v"
 	       "The signature is a detached one in CMS, DER, over SHA-256, as 'openssl cms' makes "
 	       "them too. The key is one of RSA or of an elliptic curve.",
 };

@@ -313,12 +313,12 @@ static bool measure(struct run *r)
 		.arg = r,
 		.follow_pidfd = watch_pidfd(&r->watch),
 	};
+	__u64 keep = target_privileges(&r->target) | watch_privileges(&r->watch);
 
 	r->probe = probe_open(&config);
 	r->report.probe = r->probe;
 	if (!r->probe || !make_room(r) ||
-	    (!probe_only_counts(r->probe) && !spaces_read(&r->report.spaces)) ||
-	    !privilege_keep(target_privileges(&r->target) | watch_privileges(&r->watch)))
+	    (!probe_only_counts(r->probe) && !spaces_read(&r->report.spaces)) || !privilege_keep(keep))
 		return false;
 	clock_gettime(CLOCK_REALTIME, &r->report.began);
 	return watch_start(&r->watch, TICK, r->target.f) && collect(r) && write_report(r);

@@ -20,6 +20,8 @@
 /* Of OpenSSL: 112 bits, which keeps out SHA-1 and RSA below 2048. */
 #define SECURITY_LEVEL 2
 
+#define TRUST_IT "if it should be, put its certificate there, as *.pem"
+
 /* --- files ---------------------------------------------------------------------- */
 
 static void say_too_large(const char *path, size_t max, const char *mend)
@@ -293,7 +295,7 @@ static bool is_strong(CMS_ContentInfo *cms)
 
 static void say_distrusted(const char *name, const struct trust *t)
 {
-	const char *words = X509_verify_cert_error_string(t->error), *mend = NULL;
+	const char *mend = NULL;
 	char why[640];
 
 	switch (t->error) {
@@ -304,7 +306,7 @@ static void say_distrusted(const char *name, const struct trust *t)
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 		snprintf(why, sizeof(why), "the signer is not trusted: %s comes from nobody in %s",
 			 t->refused, t->dir);
-		mend = "if it should be, put its certificate there, as *.pem";
+		mend = TRUST_IT;
 		break;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		snprintf(why, sizeof(why), "the certificate of %s has expired", t->refused);
@@ -315,7 +317,8 @@ static void say_distrusted(const char *name, const struct trust *t)
 		mend = "look at the clock of this host";
 		break;
 	default:
-		snprintf(why, sizeof(why), "the certificate of %s is refused: %s", t->refused, words);
+		snprintf(why, sizeof(why), "the certificate of %s is refused: %s", t->refused,
+			 X509_verify_cert_error_string(t->error));
 	}
 	msg_error(name, why, mend);
 }
@@ -329,12 +332,14 @@ static void say_refused(const char *name, const struct trust *t, const char *pat
 		say_distrusted(name, t);
 		return;
 	}
-	if (reason == CMS_R_SIGNER_CERTIFICATE_NOT_FOUND)
-		snprintf(why, sizeof(why), "the signer is not trusted: %s does not have its certificate, "
-			 "nor has %s", path, t->dir);
-	else
+	if (reason == CMS_R_SIGNER_CERTIFICATE_NOT_FOUND) {
+		snprintf(why, sizeof(why), "the signer is not trusted: its certificate is not in %s",
+			 t->dir);
+		msg_error(name, why, TRUST_IT);
+	} else {
 		snprintf(why, sizeof(why), "the signature %s does not match the file", path);
-	msg_error(name, why, "get both again, or sign it again");
+		msg_error(name, why, "get both again, or sign it again");
+	}
 }
 
 static bool verify(const char *name, const void *bytes, size_t size, CMS_ContentInfo *cms,
@@ -440,7 +445,8 @@ static CMS_ContentInfo *sign(const char *name, const void *bytes, size_t size, E
 		cms = NULL;
 	}
 	if (!cms)
-		msg_error(name, openssl_why("cannot be signed"), "use a key of RSA or an elliptic curve");
+		msg_error(name, openssl_why("cannot be signed"),
+			  "use a key of RSA or of an elliptic curve");
 	BIO_free(content);
 	X509_free(cert);
 	return cms;

@@ -113,7 +113,8 @@ enum watch_event watch_wait(struct watch *w, int fd)
 		if (fds[0].revents && take_signal(w))
 			return WATCH_END;
 		if (fds[4].revents & POLLERR) {
-			msg_errno(EPIPE, "output", NULL);
+			msg_errno(EPIPE, w->out == STDOUT_FILENO ? "standard output" : "output",
+				  NULL);
 			return WATCH_FAILED;
 		}
 		if (fds[2].revents)
