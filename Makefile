@@ -33,7 +33,7 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo demo-liveupdate test peer-test bench fuzz kernel modules tools bpf user selftests vmlinux.h \
+.PHONY: all demo demo-liveupdate test peer-test bench fuzz sim kernel modules tools bpf user selftests vmlinux.h \
 	check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
@@ -59,6 +59,26 @@ FUZZ ?= --seconds 600
 
 fuzz: tools selftests
 	@./vm run --kernel debug --append kho=off --timeout 3600 -- sh -c 'modprobe iommufd && exec build/bin/iox-fuzz $(FUZZ)'
+
+# The decisions of iox rollout, on a fleet that is made up. Neither kernel nor libbpf is needed.
+SIM_OBJS := $(patsubst %.c,build/sim/%.o,$(notdir $(wildcard sim/*.c) user/lib/rollout_decide.c))
+
+vpath %.c sim user/lib
+
+build/sim/%.o: %.c | setup
+	@mkdir -p $(@D)
+	$(call tell,CC,$@)
+	$(Q)$(CC) $(CFLAGS) -std=gnu11 -Wall -Wextra -D_GNU_SOURCE -MMD -MP -c $< -o $@
+
+build/bin/iox-sim: $(SIM_OBJS)
+	@mkdir -p $(@D)
+	$(call tell,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -lm
+
+sim: build/bin/iox-sim
+	@scripts/setup --sim
+	@build/bin/iox-sim --tsv build/sim/figures.tsv | tee build/sim/tables.md
+	@gnuplot -e "tsv='build/sim/figures.tsv'; svg='build/sim/reached.svg'" sim/plot.gp
 
 setup:
 	@scripts/setup
@@ -106,7 +126,7 @@ build/traces/made: selftests/traces/generate
 	$(Q)$< $(@D)
 	@touch $@
 
-selftests: $(BPFTOOL) build/traces/made
+selftests: $(BPFTOOL) build/traces/made build/bin/iox-sim
 	$(call tell,MAKE,build/selftests)
 	@$(MAKE) -C selftests $(if $(V),,-s)
 
@@ -133,6 +153,7 @@ help:
 	@echo 'make peer-test        run the own tests of Linux on Linux as it came and on iox, and compare'
 	@echo 'make bench            compare with the stock kernel; BENCH="--quick map/thp" passes options on'
 	@echo 'make fuzz             ten minutes of random calls on the debug kernel; FUZZ="--seed 7 --rounds 1" replays'
+	@echo 'make sim              roll good and bad policies out on 10,000 hosts that are made up: tables and a plot in build/sim/'
 	@echo
 	@echo 'make kernel           build the iox kernel; also "modules", as only what changed is built'
 	@echo 'make bpf              BPF policies and probes      -> build/bpf/'
@@ -152,4 +173,4 @@ help:
 	@echo 'V=1                   show the commands'
 
 # Only of what there is: a policy that is gone leaves its file behind.
--include $(BPF_OBJS:%.bpf.o=%.d) $(wildcard build/user/*.d build/user/*/*.d)
+-include $(BPF_OBJS:%.bpf.o=%.d) $(wildcard build/user/*.d build/user/*/*.d build/sim/*.d)
