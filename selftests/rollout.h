@@ -29,6 +29,8 @@ struct traffic {
 	int fd;
 	__u32 ioas[SPACES];
 	volatile __u64 at[SPACES];	/* where the last map of each was */
+	volatile bool with_policy[SPACES];	/* is a policy of ours to place all of this one's maps? */
+	volatile long gaps;		/* maps of these that none has placed */
 	char *buffer;
 };
 
@@ -45,6 +47,7 @@ static inline void *traffic_run(void *arg)
 			t->last_err = err;
 		} else {
 			t->at[i] = iova;
+			t->gaps += t->with_policy[i] && iova < GOOD_AT;
 			ioas_unmap(t->fd, t->ioas[i], iova, PAGE);
 		}
 		t->maps++;
@@ -208,6 +211,16 @@ static inline int spaces_at(FIXTURE_DATA(rollout) *self, __u64 first, __u64 last
 		nr += self->traffic.at[i] >= first && self->traffic.at[i] <= last;
 	return nr;
 }
+
+/* From here on, spaces that have a policy now are never without one. */
+static inline void expect_no_gaps(FIXTURE_DATA(rollout) *self)
+{
+	let_map(self);
+	for (int i = 0; i < SPACES; i++)
+		self->traffic.with_policy[i] = self->traffic.at[i] >= GOOD_AT;
+}
+
+#define EXPECT_NO_GAP EXPECT_EQ(0, self->traffic.gaps)
 
 #define NR_GOOD spaces_at(self, GOOD_AT, BETTER_AT - 1)
 #define NR_BETTER spaces_at(self, BETTER_AT, TOP)

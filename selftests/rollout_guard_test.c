@@ -68,6 +68,18 @@ TEST_F_TIMEOUT(rollout, a_policy_that_makes_maps_fail_is_rolled_back, 120)
 	}
 }
 
+/* Only maps that it had a say in count, whatever policy the others have. */
+TEST_F_TIMEOUT(rollout, a_canary_is_not_hidden_by_the_others, 120)
+{
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy load $BUILD/bpf/first_fit.bpf.o 2>&1"));
+	DOCUMENT(.variable = "full", .stages = LONG_BAKE, .stage = 1,
+		 .guard = "{failed_maps: {over: 99%}");
+	APPLY(1, "r");
+	EXPECT_STATUS("r", "rolled back", 1, 0);
+	EXPECT_STREQ("first_fit", in_force());
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy unload first_fit 2>&1"));
+}
+
 TEST_F_TIMEOUT(rollout, what_the_kernel_ejects_is_rolled_back, 120)
 {
 	DOCUMENT(.variable = "faulty", .stages = LONG_BAKE, .stage = 1);

@@ -17,6 +17,28 @@ TEST_F_TIMEOUT(rollout, a_good_policy_is_promoted_stage_by_stage, 120)
 	EXPECT_NO_MAP_FAILED;
 }
 
+TEST_F_TIMEOUT(rollout, its_state_is_in_the_metrics, 120)
+{
+	DOCUMENT(.guard = GUARDS, .stage = 1);
+	APPLY(0, "r");
+	EXPECT_EQ(0, shell_run(self->output,
+		"$IOX exporter --listen 127.0.0.1:9799 --rollouts " STATE " >" FOLDER "/out & "
+		"until grep -q listening " FOLDER "/out; do sleep 0.1; done; "
+		"python3 -c 'import urllib.request\n"
+		"print(urllib.request.urlopen(\"http://127.0.0.1:9799/metrics\").read().decode())' | "
+		"grep ^iox_rollout; kill $!"));
+	SAYS("iox_rollout_state{rollout=\"r\",state=\"promoted\"} 1\n");
+	SAYS("iox_rollout_state{rollout=\"r\",state=\"rolled back\"} 0\n");
+	SAYS("iox_rollout_stage{rollout=\"r\"} 1\n");
+	SAYS("iox_rollout_stages{rollout=\"r\"} 2\n");
+	SAYS("iox_rollout_since_seconds{rollout=\"r\"} ");
+	SAYS("iox_rollout_guard_limit{rollout=\"r\",guard=\"faults\"} 0.05\n");
+	SAYS("iox_rollout_guard_baseline{rollout=\"r\",guard=\"map_p99\"} ");
+	SAYS("iox_rollout_guard_value{rollout=\"r\",guard=\"failed_maps\"} 0\n");
+	SAYS("iox_rollout_guard_trips_total{rollout=\"r\",guard=\"map_p99\"} 0\n");
+	SAYS("iox_rollout_document_info{rollout=\"r\",digest=\"");
+}
+
 TEST_F_TIMEOUT(rollout, a_stage_is_for_its_share, 120)
 {
 	DOCUMENT(.stage = 1);
@@ -24,6 +46,7 @@ TEST_F_TIMEOUT(rollout, a_stage_is_for_its_share, 120)
 	EXPECT_STATUS("r", "promoted", 1, 500);
 	EXPECT_LT(0, NR_GOOD);
 	EXPECT_GT(SPACES, NR_GOOD);
+	expect_no_gaps(self);
 	DOCUMENT(.stage = 2);
 	APPLY(0, "r");
 	EXPECT_STATUS("r", "promoted", 2, 1000);
@@ -32,6 +55,7 @@ TEST_F_TIMEOUT(rollout, a_stage_is_for_its_share, 120)
 	APPLY(0, "r");
 	EXPECT_STATUS("r", "promoted", 1, 500);
 	EXPECT_GT(SPACES, NR_GOOD);
+	EXPECT_NO_GAP;
 	EXPECT_NO_MAP_FAILED;
 }
 
@@ -77,7 +101,7 @@ TEST_F_TIMEOUT(rollout, on_hold_it_stays_as_it_is, 120)
 
 TEST_F_TIMEOUT(rollout, a_higher_attempt_begins_anew, 120)
 {
-	DOCUMENT(.variable = "faulty");
+	DOCUMENT(.variable = "faulty", .stages = LONG_BAKE, .stage = 1);
 	APPLY(1, "r");
 	DOCUMENT(.variable = "good");
 	APPLY(1, "r");
@@ -95,6 +119,7 @@ TEST_F_TIMEOUT(rollout, one_replaces_another_and_gives_it_back, 120)
 {
 	DOCUMENT();
 	APPLY(0, "r");
+	expect_no_gaps(self);
 	DOCUMENT(.name = "n.2", .variable = "better", .stage = 1, .more = "replaces: r");
 	APPLY(0, "n.2");
 	EXPECT_LT(0, NR_BETTER);
@@ -122,6 +147,7 @@ TEST_F_TIMEOUT(rollout, one_replaces_another_and_gives_it_back, 120)
 	EXPECT_EQ(0, IOX("forget $OPTIONS n.2 2>&1"));
 	EXPECT_EQ(SPACES, NR_GOOD);
 	EXPECT_STATUS("r", "promoted", 2, 1000);
+	EXPECT_NO_GAP;
 	EXPECT_NO_MAP_FAILED;
 }
 
