@@ -556,9 +556,9 @@ TEST_F(probe, record_says_when_some_are_missing)
 
 TEST_F(probe, signals_end_it)
 {
-	static const char *const name[] = { "INT", "TERM" };
+	static const char *const name[] = { "INT", "TERM", "HUP" };
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < ARRAY_SIZE(name); i++) {
 		ASSERT_EQ(0, shell_run(self->output, "f=$(mktemp); $IOX trace >$f 2>&1 & t=$!; "
 				"until grep -q command $f; do sleep 0.1; done; "
 				"kill -%s $t; wait $t; s=$?; rm $f; exit $s", name[i]));

@@ -408,6 +408,22 @@ TEST_F(report, stops_after_a_time)
 	ASSERT_STREQ("all", json_string(self->json, "of"));
 }
 
+/* But not with nohup. */
+TEST_F(report, is_written_when_its_terminal_goes_away)
+{
+	BEGIN_REPORT();
+	ASSERT_EQ(0, system("kill -HUP $(cat $DIR/pid); "
+			    "while kill -0 $(cat $DIR/pid) 2>/dev/null; do sleep 0.1; done"));
+	ASSERT_TRUE(read_page(self, "page"));
+	ASSERT_EQ(0, shell_run(self->output, "ls $DIR"));
+	ASSERT_STREQ("page\npid\n", self->output);
+	ASSERT_EQ(0, system("trap '' HUP; rm $DIR/page; $IOX report -d 3 -o $DIR/page & p=$!; "
+			    "until grep -qs link_type /proc/$p/fdinfo/*; do sleep 0.1; done; kill -HUP $p; wait $p"));
+	json_object_put(self->json);
+	ASSERT_TRUE(read_page(self, "page"));
+	ASSERT_LE(3000000000ULL, json_number(self->json, "span_ns"));
+}
+
 TEST_F(report, of_a_full_disk_leaves_what_was_there)
 {
 	ASSERT_EQ(0, shell_run(self->output, "echo old >$DIR/page; dd if=/dev/zero of=$DIR/fill bs=4k 2>/dev/null; df $DIR >/dev/null"));

@@ -275,11 +275,8 @@ static json_object *try_all(const struct options *o, const struct trace *trace, 
 			.file = i ? o->files[i - 1] : NULL,
 			.trial = { .trace = trace, .bits = o->bits, .signals = signals },
 		};
-		if (!try_one(&r, o)) {
-			json_object_put(rows);
-			json_object_put(result);
-			return NULL;
-		}
+		if (!try_one(&r, o))
+			goto fail;
 		json_object_array_add(rows, json_row(&r));
 		if (!i)
 			result = json_trace(&r, json_object_get(rows));
@@ -287,10 +284,18 @@ static json_object *try_all(const struct options *o, const struct trace *trace, 
 			print_head(&r);
 		if (!o->json)
 			print_row(&r);
-		fflush(stdout);
+		if (fflush(stdout)) {
+			msg_errno(errno, "standard output", NULL);
+			goto fail;
+		}
 	}
 	json_object_put(rows);
 	return result;
+
+fail:
+	json_object_put(rows);
+	json_object_put(result);
+	return NULL;
 }
 
 static bool try_traces(const struct options *o, int signals)

@@ -209,7 +209,7 @@ static int run(struct run *r)
 		.filter = r->opt->filter,
 		.ring_bytes = r->opt->ring_bytes,
 	};
-	bool ok = watch_open(&r->watch, r->opt->command);
+	bool ok = watch_open(&r->watch, r->opt->command) && watch_hang_up(&r->watch);
 
 	if (ok) {
 		config.follow_pidfd = watch_pidfd(&r->watch);

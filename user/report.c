@@ -326,7 +326,7 @@ static bool measure(struct run *r)
 
 static int run(struct run *r)
 {
-	bool ok = watch_open(&r->watch, r->opt->command) && measure(r);
+	bool ok = watch_open(&r->watch, r->opt->command) && watch_hang_up(&r->watch) && measure(r);
 
 	ok = target_close(&r->target, ok);
 	return watch_close(&r->watch, ok);

@@ -221,7 +221,7 @@ static int run(struct run *r)
 		.max_keys = (unsigned int)r->opt->keys,
 		.may_only_count = true,
 	};
-	bool ok = watch_open(&r->watch, r->opt->command);
+	bool ok = watch_open(&r->watch, r->opt->command) && watch_hang_up(&r->watch);
 
 	if (ok) {
 		config.follow_pidfd = watch_pidfd(&r->watch);

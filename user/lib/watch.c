@@ -37,6 +37,25 @@ bool watch_open(struct watch *w, char **command)
 	return true;
 }
 
+bool watch_hang_up(struct watch *w)
+{
+	struct sigaction now;
+	sigset_t set;
+
+	/* What is ignored and blocked comes nevertheless. */
+	if (sigaction(SIGHUP, NULL, &now) || now.sa_handler == SIG_IGN)
+		return true;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (signalfd(w->signals, &set, 0) >= 0)
+		return true;
+	msg_errno(errno, "signalfd", NULL);
+	return false;
+}
+
 int watch_pidfd(const struct watch *w)
 {
 	return w->command ? w->child.pidfd : -1;
@@ -82,8 +101,8 @@ static bool take_signal(struct watch *w)
 		return false;
 	if (!w->command)
 		return true;
-	if (info.ssi_signo == SIGTERM)
-		kill(w->child.pid, SIGTERM);
+	if (info.ssi_signo != SIGINT)
+		kill(w->child.pid, (int)info.ssi_signo);
 	/* Ctrl-C reaches the command by itself; we report once it has ended. */
 	return false;
 }

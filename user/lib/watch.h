@@ -34,6 +34,12 @@ enum watch_event {
  */
 bool watch_open(struct watch *w, char **command);
 
+/*
+ * After watch_open(): a terminal that goes away is an end as SIGTERM is, so that what has been
+ * collected is not lost; not with nohup. False: message given.
+ */
+bool watch_hang_up(struct watch *w);
+
 /* The command's, or -1 */
 int watch_pidfd(const struct watch *w);
 
