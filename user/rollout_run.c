@@ -345,11 +345,17 @@ static const struct argp restore_argp = {
 int rollout_restore(int argc, char **argv)
 {
 	struct options opt = { .shared = ROLLOUT_DEFAULTS };
+	char **names;
+	int all, nr;
 	bool ok;
-	int all;
 
 	iox_parse(&restore_argp, argc, argv, &opt);
-	if (!policies_supported())
+	nr = rollout_state_list(opt.shared.state, &names);
+	rollout_state_list_free(names, nr);
+	/* Whatever kernel it is, if there is nothing to be done. */
+	if (!nr)
+		return IOX_OK;
+	if (nr < 0 || !policies_supported())
 		return IOX_FAILED;
 	all = rollout_state_lock_all(opt.shared.state);
 	if (all < 0)
