@@ -384,6 +384,20 @@ TEST_F(report, escapes_what_comes_from_outside)
 	ASSERT_STREQ("1\n", self->output);
 }
 
+/* It would be obeyed by a terminal. */
+TEST_F(report, names_are_plain_in_text_too)
+{
+	static const char *const command[] = { "stat --by process", "trace" };
+
+	for (int i = 0; i < 2; i++) {
+		ASSERT_EQ(0, shell_run(self->output, "$IOX %s -- $SELF load 5", command[i]));
+		ASSERT_TRUE(shell_has(self->output, "<b>\"&'\xff?</b> ")) {
+			TH_LOG("%s", self->output);
+		}
+		ASSERT_FALSE(shell_has(self->output, "\n</b>"));
+	}
+}
+
 TEST_F(report, needs_nothing_from_elsewhere)
 {
 	RUN_LOAD(50);

@@ -59,9 +59,12 @@ bool event_text(FILE *f, const struct iox_event *e, __u64 start_ns, bool colour)
 {
 	__u64 at = e->end_ns > start_ns ? e->end_ns - start_ns : 0;
 	bool chosen = e->op <= IOX_PROBE_copy && e->flags & IOX_EVENT_STAGED;
+	char comm[sizeof(e->comm) + 1] = "";
 
-	fprintf(f, "%10llu.%06llu s %-16.16s %7u %-10s ", at / 1000000000, at % 1000000000 / 1000,
-		e->comm, e->tgid, probe_op_name(e->op));
+	memcpy(comm, e->comm, sizeof(e->comm));
+	out_plain(comm);
+	fprintf(f, "%10llu.%06llu s %-16s %7u %-10s ", at / 1000000000, at % 1000000000 / 1000,
+		comm, e->tgid, probe_op_name(e->op));
 	text_where(f, e);
 	fprintf(f, "%-8s ", chosen ? probe_chooser_name(e->chooser) : "-");
 	text_time(f, e->ns, !(e->flags & IOX_EVENT_UNTIMED));

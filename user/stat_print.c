@@ -113,6 +113,7 @@ static void text_keys(const struct stat_form *f, const struct probe_keys *keys)
 		const struct probe_keyed_row *k = &keys->list[i];
 
 		probe_key_name(f->by, k, name, sizeof(name));
+		out_plain(name);
 		fprintf(f->out, "%-10s%-32s", probe_op_name(k->key.op), name);
 		text_row(f, &k->row);
 	}

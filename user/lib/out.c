@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <ctype.h>
 #include <errno.h>
 
 #include "msg.h"
@@ -53,6 +54,13 @@ void out_bar(FILE *f, __u64 part, __u64 whole, unsigned int width)
 		full = 1;
 	for (unsigned int i = 0; i < width; i++)
 		putc(i < full ? '#' : ' ', f);
+}
+
+void out_plain(char *name)
+{
+	for (; *name; name++)
+		if (iscntrl((unsigned char)*name))
+			*name = '?';
 }
 
 bool out_json(FILE *f, json_object *json)

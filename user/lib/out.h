@@ -24,6 +24,9 @@ const char *out_bytes(char buf[OUT_BYTES_LEN], __u64 bytes);
 /* A bar of @part / @whole, padded to @width characters; what is not zero gets at least one. */
 void out_bar(FILE *f, __u64 part, __u64 whole, unsigned int width);
 
+/* Names are the tasks' own choice: what a terminal would obey becomes '?'. */
+void out_plain(char *name);
+
 /* Prints @json as one line and frees it; false if that failed, with the message already given. */
 bool out_json(FILE *f, json_object *json);
 
