@@ -19,9 +19,10 @@ tell = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
 BPF_CC := clang-19
 # The kernel embeds tagged structures without a name; without the extension clang would drop them from vmlinux.h's types.
-# With the whole path of vmlinux.h, which as a name alone is a target that is always made.
+# With the whole path of vmlinux.h, which as a name alone is a target that is always made. No path of a checkout gets into
+# the programs: they have the same digest wherever they are built.
 BPF_CFLAGS := -target bpf -g -O2 -Wall -Werror -fms-extensions -Wno-microsoft-anon-tag -Wno-missing-declarations \
-	-I$(CURDIR) -Iinclude -Ibuild/tools/include -isystem build/headers/include
+	-I$(CURDIR) -Iinclude -Ibuild/tools/include -isystem build/headers/include -ffile-prefix-map=$(CURDIR)=.
 CFLAGS ?= -O2 -g
 USER_FLAGS := $(CFLAGS) -Wall -Wextra -D_GNU_SOURCE -Iuser -Iinclude -Ibuild/skel -Ibuild/tools/include $(USER_CFLAGS)
 
