@@ -3,6 +3,7 @@
 #
 #   KERNEL_SRC=DIR   another Linux 7.x tree as the base, instead of Debian's linux-source-7.3
 #   IOX_CACHE=DIR    where built kernels and tools are kept (~/.cache/iox)
+#   KERNEL_CONFIG=FILE  make deb: the kernel of a host, configured like FILE, instead of the VM's
 #   POLICIES=DIR     BPF policies of your own, to be built with the others
 #   V=1              show the commands
 
@@ -34,8 +35,8 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo demo-liveupdate test peer-test bench fuzz kernel modules tools bpf user selftests vmlinux.h \
-	check-vmlinux-h setup clean help
+.PHONY: all demo demo-liveupdate test peer-test bench fuzz deb kernel modules tools bpf user selftests \
+	vmlinux.h check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
 all: kernel bpf user man selftests
@@ -60,6 +61,12 @@ FUZZ ?= --seconds 600
 
 fuzz: tools selftests
 	@./vm run --kernel debug --append kho=off --timeout 3600 -- sh -c 'modprobe iommufd && exec build/bin/iox-fuzz $(FUZZ)'
+
+export KERNEL_CONFIG
+
+deb:
+	@scripts/setup --deb
+	@scripts/deb $(DEB)
 
 setup:
 	@scripts/setup
@@ -140,6 +147,7 @@ help:
 	@echo 'make user             the iox command              -> build/bin/iox'
 	@echo 'make man              its man pages                -> build/man/'
 	@echo 'make install          the command, man pages, completion, policies; PREFIX=/usr/local DESTDIR=; uninstall takes it out'
+	@echo 'make deb              Debian packages of the last commit   -> build/deb/; DEB=--no-kernel leaves the kernel out'
 	@echo 'make selftests        the test programs and traces -> build/selftests/, build/traces/'
 	@echo 'make tools            bpftool, libbpf and headers  -> build/tools/, build/headers/'
 	@echo 'make vmlinux.h        the kernel types for BPF, from the built kernel'
@@ -149,6 +157,7 @@ help:
 	@echo
 	@echo 'KERNEL_SRC=DIR        base on another Linux 7.x tree instead of linux-source-7.3'
 	@echo 'IOX_CACHE=DIR         keep built kernels there (~/.cache/iox)'
+	@echo 'KERNEL_CONFIG=FILE    make deb: the kernel of a host, configured like FILE, instead of the one for VMs'
 	@echo 'POLICIES=DIR          make bpf: build the *.bpf.c of that directory too'
 	@echo 'V=1                   show the commands'
 
