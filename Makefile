@@ -3,6 +3,7 @@
 #
 #   KERNEL_SRC=DIR   another Linux 7.x tree as the base, instead of Debian's linux-source-7.3
 #   IOX_CACHE=DIR    where built kernels and tools are kept (~/.cache/iox)
+#   KERNEL_CONFIG=FILE  make deb: the kernel of a host, configured like FILE, instead of the VM's
 #   POLICIES=DIR     BPF policies of your own, to be built with the others
 #   V=1              show the commands
 
@@ -19,9 +20,10 @@ tell = $(if $(V),,@printf '  %-8s%s\n' $(1) $(2))
 
 BPF_CC := clang-19
 # The kernel embeds tagged structures without a name; without the extension clang would drop them from vmlinux.h's types.
-# With the whole path of vmlinux.h, which as a name alone is a target that is always made.
+# With the whole path of vmlinux.h, which as a name alone is a target that is always made. No path of a checkout gets into
+# the programs: they have the same digest wherever they are built.
 BPF_CFLAGS := -target bpf -g -O2 -Wall -Werror -fms-extensions -Wno-microsoft-anon-tag -Wno-missing-declarations \
-	-I$(CURDIR) -Iinclude -Ibuild/tools/include -isystem build/headers/include
+	-I$(CURDIR) -Iinclude -Ibuild/tools/include -isystem build/headers/include -ffile-prefix-map=$(CURDIR)=.
 CFLAGS ?= -O2 -g
 USER_FLAGS := $(CFLAGS) -Wall -Wextra -D_GNU_SOURCE -Iuser -Iinclude -Ibuild/skel -Ibuild/tools/include $(USER_CFLAGS)
 
@@ -33,7 +35,7 @@ BPF_OBJS := $(patsubst %.c,build/bpf/%.o,$(notdir $(BPF_SRCS)))
 SKELS := $(USER_SKELS:%=build/skel/%.skel.h)
 USER_OBJS := $(USER_SRCS:user/%.c=build/user/%.o)
 
-.PHONY: all demo demo-liveupdate test peer-test bench fuzz sim kernel modules tools bpf user selftests vmlinux.h \
+.PHONY: all demo demo-liveupdate test peer-test bench fuzz sim deb kernel modules tools bpf user selftests vmlinux.h \
 	check-vmlinux-h setup clean help
 .DEFAULT_GOAL := help
 
@@ -79,6 +81,12 @@ sim: build/bin/iox-sim
 	@scripts/setup --sim
 	@build/bin/iox-sim --tsv build/sim/figures.tsv | tee build/sim/tables.md
 	@gnuplot -e "tsv='build/sim/figures.tsv'; svg='build/sim/reached.svg'" sim/plot.gp
+
+export KERNEL_CONFIG
+
+deb:
+	@scripts/setup --deb
+	@scripts/deb $(DEB)
 
 setup:
 	@scripts/setup
@@ -160,6 +168,7 @@ help:
 	@echo 'make user             the iox command              -> build/bin/iox'
 	@echo 'make man              its man pages                -> build/man/'
 	@echo 'make install          the command, man pages, completion, policies; PREFIX=/usr/local DESTDIR=; uninstall takes it out'
+	@echo 'make deb              Debian packages of the last commit   -> build/deb/; DEB=--no-kernel leaves the kernel out'
 	@echo 'make selftests        the test programs and traces -> build/selftests/, build/traces/'
 	@echo 'make tools            bpftool, libbpf and headers  -> build/tools/, build/headers/'
 	@echo 'make vmlinux.h        the kernel types for BPF, from the built kernel'
@@ -169,6 +178,7 @@ help:
 	@echo
 	@echo 'KERNEL_SRC=DIR        base on another Linux 7.x tree instead of linux-source-7.3'
 	@echo 'IOX_CACHE=DIR         keep built kernels there (~/.cache/iox)'
+	@echo 'KERNEL_CONFIG=FILE    make deb: the kernel of a host, configured like FILE, instead of the one for VMs'
 	@echo 'POLICIES=DIR          make bpf: build the *.bpf.c of that directory too'
 	@echo 'V=1                   show the commands'
 
