@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,33 @@ def a_kernel_without_types_is_enough():
     expect(command.stderr == f"iox stat: this kernel: has no BTF; {mend}\n", command)
 
 
+def functions_may_be_taken():
+    """As many programs as a function bears are on it: the probes of Linux's own iommufd do not attach."""
+    need_device()
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        if "__tracepoint_iommufd_op" in f.read():
+            raise Skip("no functions are probed on iox's iommufd")
+    programs = "".join(f'__attribute__((section("fentry/iommufd_ioas_map"), used)) int f{i}(void *c) {{ return 0; }}\n'
+                       for i in range(38))
+    source = programs + '__attribute__((section("license"), used)) char gpl[] = "GPL";\n'
+    with tempfile.TemporaryDirectory() as folder:
+        many = folder + "/many.o"
+        subprocess.run(["clang-19", "-target", "bpf", "-g", "-O2", "-c", "-x", "c", "-", "-o", many],
+                       input=source, text=True, check=True)
+        subprocess.run([TOP + "/build/tools/bin/bpftool", "prog", "loadall", many,
+                        "/sys/fs/bpf/fallback_test", "autoattach"], check=True, capture_output=True)
+    try:
+        check_counts(json.loads(iox("stat", "--json", "--", *LOAD).stdout))
+        text = iox("stat", "--", *LOAD).stdout
+        trace = iox("trace", "--", "true", status=1)
+    finally:
+        shutil.rmtree("/sys/fs/bpf/fallback_test")
+    expect("IOASes (attaching the probes: Argument list too long; " in text, text)
+    expect(trace.stderr.count("\n") == 1 and "attaching the probes: " in trace.stderr, trace)
+    stat = json.loads(iox("stat", "--json", "--", *LOAD).stdout)
+    expect(stat["timed"], "still does not attach")
+
+
 def doctor_finds_it():
     with Untyped():
         # What else is missing here decides about its status.
@@ -188,5 +216,5 @@ def privileges_come_first():
 if __name__ == "__main__":
     run_tests((stat_counts_what_the_layer_maps, stat_counts_for_each, stat_says_what_is_not_seen,
                top_shows_no_times, exporter_has_counters_only, report_has_what_there_is,
-               trace_and_record_say_why_not, a_kernel_without_types_is_enough, doctor_finds_it,
-               privileges_come_first))
+               trace_and_record_say_why_not, a_kernel_without_types_is_enough, functions_may_be_taken,
+               doctor_finds_it, privileges_come_first))
