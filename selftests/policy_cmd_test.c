@@ -159,6 +159,18 @@ TEST_F(policy_cmd, load_as_strict)
 					&iova));
 }
 
+TEST_F(policy_cmd, load_as_lenient)
+{
+	OK("load --name answer --strict --lenient $BUILD/bpf/answer.bpf.o");
+	SAYS(", host, strict, lenient\n");
+	MAP(PAGE);
+	OK("show answer");
+	SAYS("\n  flags     strict, lenient\n");
+	/* It is for who has yet to prove good; the next one does not inherit it. */
+	OK("replace --name answer answer $BUILD/bpf/answer.bpf.o");
+	SAYS(", host, strict\n");
+}
+
 TEST_F(policy_cmd, load_takes_what_the_file_says)
 {
 	OK("load --name odd_name $BUILD/bpf/unfit.bpf.o");

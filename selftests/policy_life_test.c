@@ -12,6 +12,7 @@
 
 #define IOX_SHADOW 1
 #define IOX_STRICT 2
+#define IOX_LENIENT 4
 #define EXIT_UNREGISTERED 0
 #define EXIT_REPLACED 1
 #define EXIT_FAULTS 2
@@ -285,10 +286,27 @@ TEST_F(policies, strict_leaves_nothing_to_the_built_in)
 	MAP(PAGE);
 }
 
+TEST_F(policies, lenient_makes_no_map_fail)
+{
+	struct choice lenient = { .name = "lenient", .flags = IOX_LENIENT | IOX_STRICT };
+
+	must(witness_start(&self->a, 0, lenient));
+	MAP(PAGE);
+	EXPECT_STREQ("1", shown(&self->a, "declined"));
+	self->a.control->mode = WITNESS_VALUE;
+	self->a.control->value = -EPERM;
+	MAP(PAGE);
+	EXPECT_STREQ("1", shown(&self->a, "refused"));
+	/* What it has to say is heard as from any other. */
+	self->a.control->value = PLACE(2);
+	EXPECT_EQ(PLACE(2), MAP(PAGE));
+	EXPECT_STREQ("1", shown(&self->a, "used"));
+}
+
 TEST_F(policies, what_cannot_be)
 {
 	struct choice gone = { .cgroup_id = 0x7fffffffffff };
-	struct choice flags = { .flags = 4 };
+	struct choice flags = { .flags = 8 };
 	struct choice share = { .share = 1001 };
 	struct choice init = { .init_err = -EXFULL };
 

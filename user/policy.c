@@ -232,9 +232,10 @@ const char *policy_place(char buf[POLICY_SCOPE_LEN], enum policy_kind kind,
 	if (place->share && place->share < POLICY_SHARE_ALL)
 		snprintf(part, sizeof(part), ", %u of %d", place->share, POLICY_SHARE_ALL);
 	if (kind == POLICY_IOVA)
-		snprintf(buf + len, POLICY_SCOPE_LEN - len, "%s%s%s", part,
+		snprintf(buf + len, POLICY_SCOPE_LEN - len, "%s%s%s%s", part,
 			 place->flags & POLICY_FLAG_SHADOW ? ", shadow" : "",
-			 place->flags & POLICY_FLAG_STRICT ? ", strict" : "");
+			 place->flags & POLICY_FLAG_STRICT ? ", strict" : "",
+			 place->flags & POLICY_FLAG_LENIENT ? ", lenient" : "");
 	else
 		snprintf(buf + len, POLICY_SCOPE_LEN - len, ", default %s",
 			 policy_default(place->flags));

@@ -14,6 +14,8 @@ json_object *policy_flags_json(enum policy_kind kind, __u32 flags)
 		json_object_array_add(list, json_object_new_string("shadow"));
 	if (kind == POLICY_IOVA && flags & POLICY_FLAG_STRICT)
 		json_object_array_add(list, json_object_new_string("strict"));
+	if (kind == POLICY_IOVA && flags & POLICY_FLAG_LENIENT)
+		json_object_array_add(list, json_object_new_string("lenient"));
 	return list;
 }
 

@@ -70,6 +70,7 @@ void policy_say_refused(const struct policy_file *f, const struct policy_place *
 static const struct argp_option load_options[] = {
 	{ "cgroup", 'c', "PATH", 0, "For what tasks of this cgroup (v2) and below do", 0 },
 	{ "json", 'j', NULL, 0, "Print the policy as JSON", 0 },
+	{ "lenient", 'l', NULL, 0, "IOVA: what it refuses the built-in allocator answers", 0 },
 	{ "name", 'n', "MAP", 0, "Which policy of FILE: the name of its variable", 0 },
 	{ "set", KEY_SET, "ENTRY", 0, "Put 'MAP KEY VALUE' into a map of it first, as 'iox policy set'", 0 },
 	{ "shadow", 'S', NULL, 0, "IOVA: ask it beside the policy that decides, and only count", 0 },
@@ -133,6 +134,10 @@ static error_t parse_load(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'c':
 		o->cgroup = arg;
+		return 0;
+	case 'l':
+		o->of_iova = "--lenient";
+		o->flags |= POLICY_FLAG_LENIENT;
 		return 0;
 	case 'S':
 		o->of_iova = "--shadow";
@@ -351,13 +356,16 @@ static struct policy_place place_of(const struct policy *old, const struct polic
 				    const struct options *o)
 {
 	__u32 flags = policy_file_place(f).flags;
+	__u32 stay = old->flags;
 
-	if (old->kind == POLICY_IOVA)
-		flags &= POLICY_FLAG_STRICT;
+	if (old->kind == POLICY_IOVA) {
+		flags &= POLICY_FLAG_STRICT | POLICY_FLAG_LENIENT;
+		stay &= ~POLICY_FLAG_LENIENT;
+	}
 	return (struct policy_place){
 		.cgroup_id = old->cgroup_id,
 		.share = o->share ? o->share : (__u32)old->share,
-		.flags = (old->flags | flags | o->flags) & ~o->no_flags,
+		.flags = (stay | flags | o->flags) & ~o->no_flags,
 	};
 }
 

@@ -70,11 +70,17 @@ static void print_iova(const struct policy *q)
 		[POLICY_FLAG_SHADOW] = "shadow",
 		[POLICY_FLAG_STRICT] = "strict",
 		[POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT] = "shadow, strict",
+		[POLICY_FLAG_LENIENT] = "lenient",
+		[POLICY_FLAG_LENIENT | POLICY_FLAG_SHADOW] = "shadow, lenient",
+		[POLICY_FLAG_LENIENT | POLICY_FLAG_STRICT] = "strict, lenient",
+		[POLICY_FLAG_LENIENT | POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT] =
+			"shadow, strict, lenient",
 	};
+	const __u32 known = POLICY_FLAG_LENIENT | POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT;
 	char p50[OUT_NS_LEN], p99[OUT_NS_LEN];
 
 	printf("  %-9s %llu of %d\n", "share", q->share, POLICY_SHARE_ALL);
-	printf("  %-9s %s\n", "flags", flags[q->flags & (POLICY_FLAG_SHADOW | POLICY_FLAG_STRICT)]);
+	printf("  %-9s %s\n", "flags", flags[q->flags & known]);
 	printf("  %-9s %llu\n", "spaces", q->spaces);
 	print_counters(q);
 	printf("  %-9s %s\n", "p50", out_ns(p50, q->p50_ns));

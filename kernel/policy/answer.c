@@ -91,10 +91,15 @@ static int judge(struct iox_policy *policy, struct iox_iova_req *req, u64 answer
 		atomic_set(&policy->faults, 0);
 	*what = !err ? IOX_TRY_POLICY :
 		       err == -EAGAIN ? IOX_TRY_DECLINED : IOX_TRY_REFUSED;
-	if (!err)
+	if (!err) {
 		count(policy, IOX_USED);
-	else
-		count(policy, err == -EAGAIN ? IOX_DECLINED : IOX_REFUSED);
+		return 0;
+	}
+	count(policy, err == -EAGAIN ? IOX_DECLINED : IOX_REFUSED);
+	if (policy->ops->flags & IOX_LENIENT) {
+		*what = IOX_TRY_DECLINED;
+		return -EAGAIN;
+	}
 	if (err == -EAGAIN && policy->ops->flags & IOX_STRICT)
 		return -ENOSPC;
 	return err;

@@ -50,13 +50,17 @@
  *	allocator does not choose. For policies that keep mappings out of a range
  *	at any price. A faulty answer does not count as one: then the built-in
  *	allocator does choose.
+ * @IOX_LENIENT: It cannot make a map fail: where it refuses, or is strict and has
+ *	no opinion, the built-in allocator chooses. What it answered is counted all
+ *	the same. For policies that have yet to prove good.
  */
 enum iox_policy_flags {
 	IOX_SHADOW = 1U << 0,
 	IOX_STRICT = 1U << 1,
+	IOX_LENIENT = 1U << 2,
 };
 
-#define IOX_POLICY_FLAGS (IOX_SHADOW | IOX_STRICT)
+#define IOX_POLICY_FLAGS (IOX_SHADOW | IOX_STRICT | IOX_LENIENT)
 
 /**
  * enum iox_exit_kind - why a policy came to its end
@@ -110,7 +114,8 @@ struct iox_exit_info {
  *	Return, a u64:
  *	  * 0 or -EAGAIN: no opinion, the built-in allocator chooses (unless
  *	    IOX_STRICT);
- *	  * another negative errno down to -EHWPOISON: the map fails with it;
+ *	  * another negative errno down to -EHWPOISON: the map fails with it
+ *	    (unless IOX_LENIENT);
  *	  * an errno below that: a fault;
  *	  * all else, in bytes: the IOVA. One that is unaligned, taken, reserved
  *	    or outside the windows is a fault.

@@ -53,6 +53,7 @@ enum policy_flags {
 	/* of IOVA policies */
 	POLICY_FLAG_SHADOW = 1U << 0,
 	POLICY_FLAG_STRICT = 1U << 1,
+	POLICY_FLAG_LENIENT = 1U << 2,
 	/* of admission policies */
 	POLICY_FLAG_DENY = 1U << 0,
 };
