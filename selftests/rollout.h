@@ -90,7 +90,7 @@ static inline void stop_traffic(FIXTURE_DATA(rollout) *self)
 static inline void clean_up(FIXTURE_DATA(rollout) *self)
 {
 	shell_run(self->output, "for i in $(ls " STATE " 2>/dev/null); do "
-		  "$IOX rollout forget --state " STATE " $i; done 2>&1; rm -rf " FOLDER);
+		  "$IOX rollout forget --state " STATE " $i; done 2>&1; rm -rf /etc/iox/trusted.d " FOLDER);
 }
 
 FIXTURE_SETUP(rollout)
@@ -133,6 +133,7 @@ FIXTURE_TEARDOWN(rollout)
 struct document {
 	const char *name;		/* default: r */
 	const char *variable;		/* default: good */
+	const char *signature;
 	const char *stages;		/* default: two of all hosts, half of the spaces and all */
 	int stage;			/* default: 2 */
 	const char *guard;		/* with a baseline */
@@ -151,9 +152,10 @@ static inline void write_document(struct document d)
 	snprintf(command, sizeof(command),
 		 "cat >%s/new <<END && mv %s/new %s/%s.yaml\n"
 		 "rollout: %s\nkind: iova\n"
-		 "policy:\n  object: $BUILD/bpf/rollout.bpf.o\n  sha256: $(cat %s/sha)\n  variable: %s\n"
+		 "policy:\n  object: $BUILD/bpf/rollout.bpf.o\n  sha256: $(cat %s/sha)\n  variable: %s\n%s%s\n"
 		 "stages: %s\nstage: %d\n%s%s%s%s\nEND\n",
 		 FOLDER, FOLDER, FOLDER, name, name, FOLDER, d.variable ?: "good",
+		 d.signature ? "  signature: " : "", d.signature ?: "",
 		 d.stages ?: TWO_STAGES, d.stage ?: 2, d.guard ? "baseline: 1s\nguards: " : "",
 		 d.guard ?: "", d.guard ? ", every: 500ms, samples: 20}\n" : "", d.more ?: "");
 	if (system(command))

@@ -210,7 +210,7 @@ TEST_F_TIMEOUT(rollout, as_a_service_it_follows_a_folder, 120)
 	EXPECT_BECOMES("r", "promoted", 1000);
 	/* The same mistake is not told again and again. */
 	sleep(11);
-	EXPECT_EQ(0, shell_run(self->output, "grep -c \"s.yaml:7: '0' has to be\" " FOLDER "/log"));
+	EXPECT_EQ(0, shell_run(self->output, "grep -c \"s.yaml:8: '0' has to be\" " FOLDER "/log"));
 	EXPECT_STREQ("1\n", self->output);
 	DOCUMENT(.name = "s", .variable = "better", .stage = 1, .more = "replaces: r");
 	EXPECT_BECOMES("s", "promoted", 500);
@@ -259,10 +259,26 @@ TEST_F_TIMEOUT(rollout, what_is_wrong_changes_nothing, 120)
 	EXPECT_TRUE(shell_one_line(self->output));
 	SAYS("has no policy 'none'");
 	DOCUMENT(.stages = "[{hosts: 1001, spaces: 1, bake: 1s}]", .stage = 1);
-	REFUSED("r.yaml:7: '1001' has to be a whole number, 1 to 1000");
+	REFUSED("r.yaml:8: '1001' has to be a whole number, 1 to 1000");
 	EXPECT_EQ(0, shell_run(self->output, "echo >>" FOLDER "/sha; sed -i s/[0-9]/a/g " FOLDER "/sha"));
 	DOCUMENT();
 	REFUSED("it is not the one that the document is about");
+}
+
+TEST_F_TIMEOUT(rollout, where_signatures_are_demanded_one_is_needed, 120)
+{
+	EXPECT_EQ(0, shell_run(self->output, "mkdir -p /etc/iox/trusted.d && "
+			       "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 "
+			       "-subj /CN=Us -keyout " FOLDER "/key -out /etc/iox/trusted.d/us.pem 2>&1"));
+	DOCUMENT();
+	REFUSED("rollout.bpf.o");
+	EXPECT_EQ(0, shell_run(self->output, "$IOX policy sign -k " FOLDER "/key -c /etc/iox/trusted.d/us.pem "
+			       "-o " FOLDER "/signature $BUILD/bpf/rollout.bpf.o 2>&1"));
+	DOCUMENT(.signature = FOLDER "/signature");
+	EXPECT_EQ(0, IOX("check $OPTIONS " FOLDER "/r.yaml 2>&1"));
+	SAYS("signed by CN=Us");
+	APPLY(0, "r");
+	EXPECT_STATUS("r", "promoted", 2, 1000);
 }
 
 TEST_F_TIMEOUT(rollout, a_damaged_state_is_held_until_it_is_forgotten, 120)

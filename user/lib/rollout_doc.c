@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 #include <yaml.h>
-#include <openssl/evp.h>
 
 #include "msg.h"
+#include "policy_sign.h"
 #include "rollout_doc.h"
 
 /* What is nested 10,000 times takes libyaml long. */
@@ -729,15 +729,6 @@ static bool parse(struct reader *r, const char *text, size_t size)
 
 /* --- the file ----------------------------------------------------------------- */
 
-static void make_digest(const char *text, size_t size, char hex[65])
-{
-	unsigned char hash[EVP_MAX_MD_SIZE];
-
-	EVP_Digest(text, size, hash, NULL, EVP_sha256(), NULL);
-	for (int i = 0; i < 32; i++)
-		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-}
-
 static bool find_folder(struct reader *r)
 {
 	char copy[PATH_MAX];
@@ -789,7 +780,7 @@ bool rollout_doc_read(struct rollout_doc *doc, const char *path)
 	size = read_file(path, text);
 	ok = size >= 0 && find_folder(&r) && parse(&r, text, (size_t)size);
 	if (ok)
-		make_digest(text, (size_t)size, doc->digest);
+		policy_sign_sha256(text, (size_t)size, doc->digest);
 	free(text);
 	return ok;
 }
