@@ -80,6 +80,14 @@ static bool read_text(struct rollout_doc *doc, const char *text)
 	return rollout_doc_read(doc, FILE_NAME);
 }
 
+static bool put_line(struct rollout_doc *doc, const char *line)
+{
+	char text[sizeof(good) + 64];
+
+	snprintf(text, sizeof(text), "%s%s", good, line);
+	return read_text(doc, text);
+}
+
 /* --- good ones ------------------------------------------------------------------- */
 
 TEST_F(doc, all_is_read)
@@ -95,6 +103,7 @@ TEST_F(doc, all_is_read)
 	EXPECT_STREQ("top_down", d->variable);
 	EXPECT_STREQ("/sys/fs/cgroup/tenant.slice", d->cgroup);
 	EXPECT_STREQ("first-fit-2026-05", d->replaces);
+	EXPECT_FALSE(d->may_refuse);
 	EXPECT_EQ(2, d->nr_stages);
 	EXPECT_EQ(10, d->stages[0].hosts);
 	EXPECT_EQ(50, d->stages[0].spaces);
@@ -115,6 +124,9 @@ TEST_F(doc, all_is_read)
 	EXPECT_EQ(0.001, d->limits[ROLLOUT_GUARD_failed_maps].over);
 	EXPECT_FALSE(d->limits[ROLLOUT_GUARD_faults].set);
 	EXPECT_EQ(ROLLOUT_HOLD, d->on_trip);
+
+	ASSERT_TRUE(put_line(&self->doc, "may_refuse: true\n")) TH_LOG("%s", self->said);
+	EXPECT_TRUE(d->may_refuse);
 }
 
 TEST_F(doc, what_is_not_said_has_defaults)
@@ -229,6 +241,8 @@ static const struct mistake mistakes[] = {
 	{ good, "hold: true", "\thold: true", 14, "", "mend the YAML" },
 	{ good, "replaces: first-fit-2026-05", "replaces: &a first\nhold: *a\n#", 1, "aliases", "write out" },
 	{ admit, "{hosts: 1, bake: 10s}", "{hosts: 1, spaces: 5, bake: 10s}", 4, "for all or nothing", "leave 'spaces' out" },
+	{ admit, "stage: 1", "stage: 1\nmay_refuse: true", 6, "'may_refuse' is for IOVA policies", "leave it out" },
+	{ good, "hold: true", "may_refuse: 1", 14, "'1' has to be true or false", "" },
 	{ admit, "faults", "map_p99", 6, "is not for policies of kind admit", "leave it out" },
 	{ admit, "guards: {preserve_refusals: {over: 5%}, faults: {over: 0%}}\n", "", 6, "no guard that is measured", "add guards" },
 	{ admit, "stages: [{hosts: 1, bake: 10s}, {hosts: 1, bake: 0s}]", "stages: []", 4, "0 stages", "" },

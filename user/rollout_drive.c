@@ -65,7 +65,7 @@ fail:
 
 static struct rollout_policy policy_of(const struct rollout_doc *doc)
 {
-	struct rollout_policy p = { .kind = doc->kind };
+	struct rollout_policy p = { .kind = doc->kind, .may_refuse = doc->may_refuse };
 
 	strcpy(p.sha256, doc->sha256);
 	strcpy(p.variable, doc->variable);
@@ -76,7 +76,7 @@ static struct rollout_policy policy_of(const struct rollout_doc *doc)
 
 static bool is_same_policy(const struct rollout_policy *a, const struct rollout_policy *b)
 {
-	return a->kind == b->kind && !strcmp(a->sha256, b->sha256) &&
+	return a->kind == b->kind && a->may_refuse == b->may_refuse && !strcmp(a->sha256, b->sha256) &&
 	       !strcmp(a->variable, b->variable) && !strcmp(a->cgroup, b->cgroup) &&
 	       !strcmp(a->replaces, b->replaces);
 }

@@ -127,8 +127,10 @@ static bool load_in_place(struct policy_file *f, const struct rollout_policy *po
 	*place = policy_file_place(f);
 	if (*policy->cgroup && !cgroup_id_of(policy->cgroup, &place->cgroup_id))
 		return false;
-	if (policy->kind == ROLLOUT_IOVA)
+	if (policy->kind == ROLLOUT_IOVA) {
 		place->share = policy->spaces;
+		place->flags |= policy->may_refuse ? 0 : POLICY_FLAG_LENIENT;
+	}
 	return policy_file_set_place(f, place) && policy_file_load(f);
 }
 

@@ -609,6 +609,15 @@ static bool read_replaces(struct reader *r, const yaml_node_t *node, int arg)
 	       COMPLAIN(r, node, "name an earlier one", "a rollout cannot replace itself");
 }
 
+static bool read_may_refuse(struct reader *r, const yaml_node_t *node, int arg)
+{
+	(void)arg;
+	if (r->doc->kind == ROLLOUT_ADMIT)
+		return COMPLAIN(r, node, "leave it out",
+				"'may_refuse' is for IOVA policies: admission policies are there to refuse");
+	return read_bool(r, node, &r->doc->may_refuse);
+}
+
 static bool read_hold(struct reader *r, const yaml_node_t *node, int arg)
 {
 	(void)arg;
@@ -634,6 +643,7 @@ static bool read_document(struct reader *r, const yaml_node_t *root)
 		{ "kind", read_kind, true, 0 },
 		{ "policy", read_policy, true, 0 },
 		{ "scope", read_scope, false, 0 },
+		{ "may_refuse", read_may_refuse, false, 0 },
 		{ "replaces", read_replaces, false, 0 },
 		{ "stages", read_stages, true, 0 },
 		{ "stage", read_stage, true, 0 },

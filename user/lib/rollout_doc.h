@@ -59,6 +59,7 @@ struct rollout_doc {
 	char signature[PATH_MAX];
 	char sha256[65];		/* of the object */
 	char variable[64];		/* which policy of the object; empty: the only one */
+	bool may_refuse;		/* maps fail where an IOVA policy refuses; else the built-in allocator chooses */
 	char cgroup[PATH_MAX];		/* empty: the host */
 	char replaces[ROLLOUT_NAME_LEN];	/* the rollout whose policy it takes the place of; or empty */
 

@@ -129,6 +129,7 @@ static json_object *policy_json_of(const struct rollout_policy *p)
 	out_json_str(o, "kind", p->kind == ROLLOUT_ADMIT ? "admit" : "iova");
 	out_json_str(o, "sha256", p->sha256);
 	out_json_str(o, "variable", p->variable);
+	json_object_object_add(o, "may_refuse", json_object_new_boolean(p->may_refuse));
 	out_json_str(o, "cgroup", p->cgroup);
 	out_json_str(o, "replaces", p->replaces);
 	out_json_u64(o, "spaces", p->spaces);
@@ -270,6 +271,7 @@ static bool take_policy(json_object *o, struct rollout_policy *p)
 	p->kind = strcmp(kind, "admit") ? ROLLOUT_IOVA : ROLLOUT_ADMIT;
 	return take_text(policy, "sha256", p->sha256, sizeof(p->sha256)) &&
 	       take_text(policy, "variable", p->variable, sizeof(p->variable)) &&
+	       take_bool(policy, "may_refuse", &p->may_refuse) &&
 	       take_text(policy, "cgroup", p->cgroup, sizeof(p->cgroup)) &&
 	       take_text(policy, "replaces", p->replaces, sizeof(p->replaces)) &&
 	       take_u32(policy, "spaces", ROLLOUT_OF, &p->spaces);

@@ -18,6 +18,7 @@ struct rollout_policy {
 	enum rollout_kind kind;
 	char sha256[65];
 	char variable[64];
+	bool may_refuse;
 	char cgroup[PATH_MAX];
 	char replaces[ROLLOUT_NAME_LEN];
 	__u32 spaces;			/* that are to have it; 0: it is not to be in force */

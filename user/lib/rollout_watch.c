@@ -142,6 +142,18 @@ static __u64 since(const struct rollout_watch *w, enum policy_counter n)
 	return now - then;
 }
 
+/* What a lenient policy refused would have failed, and the built-in allocator answered it. */
+static void add_refused(const struct rollout_watch *w, const struct policy *policy,
+			struct rollout_reading *r)
+{
+	__u64 refused = since(w, POLICY_refused);
+
+	r->fallbacks += refused;
+	r->failed_maps += refused;
+	if (policy->flags & POLICY_FLAG_STRICT)
+		r->failed_maps += since(w, POLICY_declined);
+}
+
 bool rollout_watch_read(struct rollout_watch *w, const struct policy *policy,
 			struct rollout_reading *r)
 {
@@ -151,6 +163,8 @@ bool rollout_watch_read(struct rollout_watch *w, const struct policy *policy,
 	r->asked = since(w, POLICY_asked);
 	r->faults = since(w, POLICY_faults);
 	r->fallbacks = since(w, POLICY_declined) + r->faults;
+	if (policy && w->config.kind == ROLLOUT_IOVA && policy->flags & POLICY_FLAG_LENIENT)
+		add_refused(w, policy, r);
 	if (w->config.kind == ROLLOUT_ADMIT) {
 		r->admissions = r->asked;
 		r->refused = since(w, POLICY_refused);
