@@ -190,6 +190,12 @@ static int on_event(void *arg, void *data, size_t size)
 	return p->event(p->arg, data) ? 0 : -ECANCELED;
 }
 
+static void msg_attach(int err)
+{
+	msg_errno(err, "attaching the probes",
+		  err == -EPERM ? "run it as root" : "IOX_DEBUG=1 in the environment tells more");
+}
+
 static int load(struct probe *p, const struct probe_config *config)
 {
 	__u8 yes = 1;
@@ -210,9 +216,28 @@ static int load(struct probe *p, const struct probe_config *config)
 	if (!err)
 		err = probe_bpf__attach(p->skel);
 	if (err)
-		msg_errno(err, "attaching the probes",
-			  err == -EPERM ? "run it as root"
-					: "IOX_DEBUG=1 in the environment tells more");
+		msg_attach(err);
+	return err;
+}
+
+/* What is to be told apart needs a program for each operation; the rest our iommufd counts itself. */
+static bool counted_by_itself(const struct probe *p, const struct probe_config *config)
+{
+	return p->staged && !config->by && !config->event && config->follow_pidfd < 0 &&
+	       op_counts_there();
+}
+
+static int open_own(struct probe *p)
+{
+	int err;
+
+	p->base = probe_snapshot_new();
+	if (!p->base)
+		return -ENOMEM;
+	p->own = op_counts_open();
+	err = p->own ? probe_read_base(p) : -errno;
+	if (err)
+		msg_attach(err);
 	return err;
 }
 
@@ -237,7 +262,9 @@ struct probe *probe_open(const struct probe_config *config)
 	if (!p->skel)
 		goto no_memory;
 	find_programs(p);
-	if (match_kernel(p) || load(p, config))
+	if (match_kernel(p))
+		goto fail;
+	if (counted_by_itself(p, config) ? open_own(p) : load(p, config))
 		goto fail;
 	p->start_ns = probe_now();
 	return p;
@@ -254,6 +281,8 @@ void probe_close(struct probe *p)
 	if (!p)
 		return;
 	ring_buffer__free(p->ring);
+	op_counts_close(p->own);
+	free(p->base);
 	probe_bpf__destroy(p->skel);
 	free(p->percpu);
 	free(p);
