@@ -11,7 +11,7 @@
 # USER_LIBS	after build/tools/lib/libbpf.a
 
 USER_PKGS	:= libjson-c-dev libncurses-dev libmicrohttpd-dev libcap-ng-dev libssl-dev libyaml-dev libsystemd-dev libelf-dev zlib1g-dev
-USER_SKELS	:= fallback no_opinion probe pt
+USER_SKELS	:= fallback no_opinion op_counts probe pt
 USER_SRCS	:= $(wildcard user/*.c user/lib/*.c)
 USER_CFLAGS	:= -std=gnu11 -isystem kernel/include/uapi -isystem build/headers/include
 USER_LIBS	:= -ljson-c -lsystemd -lncursesw -ltinfo -lmicrohttpd -lcap-ng -lyaml -lcrypto -lelf -lz -lm

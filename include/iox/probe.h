@@ -53,8 +53,8 @@ enum iox_probe_stage {
 
 /* One CPU's share of one operation. Calls are the sum of the buckets plus @untimed. */
 struct iox_probe_counts {
-	__u64 failed;		/* ended with an errno */
 	__u64 untimed;		/* the kernel skipped the probe at their beginning */
+	__u64 failed;		/* ended with an errno */
 	__u64 bytes;		/* of those that did not fail */
 	__u64 sum_ns;
 	__u64 max_ns;
@@ -63,6 +63,12 @@ struct iox_probe_counts {
 	__u64 chosen[IOX_PROBE_NR_CHOOSERS];
 	__u64 bucket[IOX_PROBE_BUCKETS];
 	__u64 stage_bucket[IOX_PROBE_NR_STAGES][IOX_PROBE_BUCKETS];
+};
+
+/* What bpf/iter/op_counts.bpf.c writes for each operation: our iommufd counts by itself. */
+struct iox_op_record {
+	__u64 op;			/* enum iox_probe_op */
+	struct iox_probe_counts counts;	/* all CPUs together */
 };
 
 /* What the kernel bears as an entry of a per-CPU map */

@@ -528,10 +528,10 @@ static int change_domain(struct iommufd_device *idev, ioasid_t pasid,
 		rc = -EBUSY;
 	else
 		rc = change(idev, pasid, &target);
-	if (!rc)
+	if (!rc) {
 		*pt_id = target.result;
-	if (!rc && op)
-		op->hwpt_id = target.result;
+		iommufd_op_hwpt(op, target.result);
+	}
 	iommufd_object_put(idev->ictx, target.obj);
 
 	/*
@@ -632,8 +632,7 @@ static struct iommufd_hwpt *detach_locked(struct iommufd_device *idev,
 	hwpt = at->hwpt;
 	if (hwpt->ioas)
 		iommufd_op_describe(op, hwpt->ioas, 0, 0);
-	if (op)
-		op->hwpt_id = hwpt->obj.id;
+	iommufd_op_hwpt(op, hwpt->obj.id);
 	last = xa_empty(&at->devices);
 	if (last)
 		clear_domain(idev, at);

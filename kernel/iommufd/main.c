@@ -215,21 +215,6 @@ static const struct ioctl_entry *find_ioctl(unsigned int cmd)
 	return &ioctls[index];
 }
 
-/* Apart, so that its struct is not on everybody's stack */
-static noinline int execute_seen(const struct ioctl_entry *entry,
-				 struct iommufd_ucmd *ucmd)
-{
-	struct iommufd_op op __uninitialized;
-	int rc;
-
-	ucmd->op = __iommufd_op_begin(&op, ucmd->ictx->id, entry->op);
-	rc = entry->execute(ucmd);
-	if (!rc && entry->op == IOMMUFD_OP_UNMAP)
-		op.length = ((struct iommu_ioas_unmap *)ucmd->cmd)->length;
-	__iommufd_op_end(&op, rc);
-	return rc;
-}
-
 static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 			       unsigned long arg)
 {
@@ -252,7 +237,7 @@ static long iommufd_fops_ioctl(struct file *filp, unsigned int cmd,
 	if (rc)
 		return rc;
 	if (iommufd_op_watched() && entry->op)
-		return execute_seen(entry, &ucmd);
+		return iommufd_op_execute(entry->execute, entry->op, &ucmd);
 	return entry->execute(&ucmd);
 }
 

@@ -1,67 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Operations as others see them: only with a listener is any of this called.
+ * Operations as others see them: only with a watcher is any of this called.
  */
 #include <linux/math64.h>
+#include <linux/preempt.h>
 #include <linux/string.h>
-#ifdef CONFIG_X86_TSC
-#include <asm/tsc.h>
-#endif
 
 #include "core.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-u64 iommufd_op_ns_of_cycle __read_mostly;
-
-static inline u64 to_ns(u64 clock, u64 ns_of_cycle)
-{
-	return likely(ns_of_cycle) ? mul_u64_u64_shr(clock, ns_of_cycle, 32) :
-				     clock;
-}
-
-/* Before the first listener, so that the clock is the same for all of an operation */
 int iommufd_op_trace_start(void)
 {
-#ifdef CONFIG_X86_TSC
-	if (!iommufd_op_ns_of_cycle && tsc_khz && !check_tsc_unstable())
-		iommufd_op_ns_of_cycle =
-			div_u64((u64)NSEC_PER_MSEC << 32, tsc_khz);
-#endif
+	iox_op_watch();
 	return 0;
 }
 
-struct iommufd_op *__iommufd_op_begin(struct iommufd_op *op, u64 ctx_id,
-				      enum iommufd_op_kind kind)
+void iommufd_op_trace_stop(void)
 {
-	unsigned int i;
-
-	/* Only what need not be written later: all of it is more than all else here. */
-	for (i = 0; i < IOMMUFD_NR_STAGES; i++)
-		op->stage_ns[i] = 0;
-	for (i = 0; i < IOMMUFD_NR_LEAVES; i++)
-		op->leaves[i] = 0;
-	op->before_ns = 0;
-	op->hwpts = 0;
-	op->hwpt_id = 0;
-	op->chooser = 0;
-	op->described = 0;
-	op->ctx_id = ctx_id;
-	op->kind = kind;
-	op->begin = iommufd_op_clock();
-	op->last = op->begin;
-	return op;
+	iox_op_unwatch();
 }
 
 void __iommufd_op_describe(struct iommufd_op *op,
-			   const struct iommufd_ioas *ioas, u64 iova,
-			   u64 length)
+			   const struct iommufd_ioas *ioas, u64 iova)
 {
 	op->space_id = ioas->iox.space_id;
 	op->ioas_id = ioas->obj.id;
 	op->iova = iova;
-	op->length = length;
 	op->addr = 0;
 	op->hint = 0;
 	op->prot = 0;
@@ -76,7 +42,6 @@ void __iommufd_op_describe_map(struct iommufd_op *op,
 	op->space_id = ioas->iox.space_id;
 	op->ioas_id = ioas->obj.id;
 	op->iova = fixed ? iova : 0;
-	op->length = req->length;
 	op->addr = req->addr;
 	op->hint = fixed ? 0 : req->hint;
 	op->prot = req->prot;
@@ -136,16 +101,115 @@ void __iommufd_op_leaves(struct iommufd_op *op, unsigned long pgsizes,
 	}
 }
 
-void __iommufd_op_end(struct iommufd_op *op, int result)
+static __always_inline u64 to_ns(u64 clock)
 {
-	const u64 ns_of_cycle = READ_ONCE(iommufd_op_ns_of_cycle);
+	return mul_u64_u64_shr(clock, iox_op_ns_of_clock, 32);
+}
+
+#ifdef CONFIG_IOX_STATS
+static __always_inline void count_stage(struct iox_op_counters *c,
+					const struct iommufd_op *op,
+					enum iommufd_stage stage)
+{
+	u64 ns = to_ns(op->stage_ns[stage]);
+
+	c->sums.stage_sum_ns[stage] += ns;
+	iox_op_add_to(c->stage_bucket[stage], ns);
+}
+
+/* What only maps have */
+static __always_inline void count_map(struct iox_op_counters *c,
+				      const struct iommufd_op *op)
+{
 	unsigned int i;
 
-	op->ns = to_ns(iommufd_op_clock() - op->begin, ns_of_cycle);
-	op->before_ns = to_ns(op->before_ns, ns_of_cycle);
+	count_stage(c, op, IOMMUFD_STAGE_SELECT);
+#pragma GCC unroll 3
+	for (i = 0; i < IOMMUFD_NR_LEAVES; i++)
+		c->sums.leaves[i] += op->leaves[i];
+	c->sums.chosen[op->chooser]++;
+}
+
+/* @op->stage_ns is in units of the clock still. */
+static __always_inline void count(const struct iommufd_op *op, u64 ns,
+				  int result)
+{
+	struct iox_op_counters *c;
+
+	guard(preempt)();
+	if (!static_branch_likely(&iox_op_counted))
+		return;
+	/* Where a key is but a variable: after it was seen on. */
+	smp_rmb();
+	c = __this_cpu_read(iox_op_counters[op->kind]);
+	if (unlikely(result))
+		c->sums.failed++;
+	else
+		c->sums.bytes += op->length;
+	c->sums.sum_ns += ns;
+	if (unlikely(ns > c->sums.max_ns))
+		c->sums.max_ns = ns;
+	iox_op_add_to(c->bucket, ns);
+	if (!iox_op_has_stages(op->kind))
+		return;
+	count_stage(c, op, IOMMUFD_STAGE_PIN);
+	count_stage(c, op, IOMMUFD_STAGE_TABLES);
+	count_stage(c, op, IOMMUFD_STAGE_FLUSH);
+	if (op->kind < IOMMUFD_OP_UNMAP)
+		count_map(c, op);
+}
+#else
+static inline void count(const struct iommufd_op *op, u64 ns, int result)
+{
+}
+#endif
+
+static noinline void trace(struct iommufd_op *op, u64 ns, int result)
+{
+	unsigned int i;
+
+	op->ns = ns;
+	op->before_ns = to_ns(op->before_ns);
 	for (i = 0; i < IOMMUFD_NR_STAGES; i++)
-		if (op->stage_ns[i])
-			op->stage_ns[i] = to_ns(op->stage_ns[i], ns_of_cycle);
+		op->stage_ns[i] = to_ns(op->stage_ns[i]);
 	op->result = result;
 	trace_iommufd_op(op);
+}
+
+static __always_inline void end(struct iommufd_op *op, int result)
+{
+	u64 ns = to_ns(iommufd_op_clock() - op->begin);
+
+	count(op, ns, result);
+	if (iommufd_op_is_traced(op))
+		trace(op, ns, result);
+}
+
+void __iommufd_op_end(struct iommufd_op *op, int result)
+{
+	end(op, result);
+}
+
+/**
+ * iommufd_op_execute - an ioctl that is watched
+ * @execute: what does it
+ * @kind: what it is
+ * @ucmd: the call
+ *
+ * Apart, so that what is told of it is not on everybody's stack.
+ *
+ * Return: what @execute does.
+ */
+int iommufd_op_execute(int (*execute)(struct iommufd_ucmd *ucmd),
+		       enum iommufd_op_kind kind, struct iommufd_ucmd *ucmd)
+{
+	struct iommufd_op op __uninitialized;
+	int rc;
+
+	ucmd->op = __iommufd_op_begin(&op, ucmd->ictx->id, kind);
+	rc = execute(ucmd);
+	if (!rc && kind == IOMMUFD_OP_UNMAP)
+		op.length = ((struct iommu_ioas_unmap *)ucmd->cmd)->length;
+	end(&op, rc);
+	return rc;
 }

@@ -10,6 +10,7 @@
 #include "op.h"
 
 int iommufd_op_trace_start(void);
+void iommufd_op_trace_stop(void);
 
 /*
  * BPF programs get @op itself, perf and ftrace what is printed here. It goes away
@@ -56,7 +57,7 @@ TRACE_EVENT_FN(iommufd_op,
 		  __entry->stage_ns[IOMMUFD_STAGE_PIN],
 		  __entry->stage_ns[IOMMUFD_STAGE_TABLES],
 		  __entry->stage_ns[IOMMUFD_STAGE_FLUSH]),
-	iommufd_op_trace_start, NULL
+	iommufd_op_trace_start, iommufd_op_trace_stop
 );
 
 #endif

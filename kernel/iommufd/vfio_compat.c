@@ -251,8 +251,7 @@ static int unmap_dma(struct iommufd_ctx *ictx, void __user *arg)
 		rc = unmap_all(ioas, &unmap, op);
 	else
 		rc = unmap_some(ioas, &unmap, op);
-	if (unlikely(op && op->described))
-		op->length = unmap.size;
+	iommufd_op_unmapped(op, unmap.size);
 	iommufd_op_end(op, rc);
 	iommufd_object_put(ictx, &ioas->obj);
 

@@ -219,6 +219,15 @@ static int on_event(void *arg, void *data, size_t size)
 	return p->event(p->arg, data) ? 0 : -ECANCELED;
 }
 
+static void cannot_attach(struct probe *p, int err)
+{
+	if (err == -EPERM)
+		is_hopeless(p, "attaching the probes", strerror(-err), "run it as root");
+	else
+		lacks(p, "attaching the probes", strerror(-err),
+		      "IOX_DEBUG=1 in the environment tells more");
+}
+
 static int load(struct probe *p, const struct probe_config *config)
 {
 	int err;
@@ -234,11 +243,29 @@ static int load(struct probe *p, const struct probe_config *config)
 	}
 	if (!err)
 		err = probe_bpf__attach(p->skel);
-	if (err == -EPERM)
-		is_hopeless(p, "attaching the probes", strerror(-err), "run it as root");
-	else if (err)
-		lacks(p, "attaching the probes", strerror(-err),
-		      "IOX_DEBUG=1 in the environment tells more");
+	if (err)
+		cannot_attach(p, err);
+	return err;
+}
+
+/* What is to be told apart needs a program for each operation; the rest our iommufd counts itself. */
+static bool counted_by_itself(const struct probe *p, const struct probe_config *config)
+{
+	return p->staged && !config->by && !config->event && config->follow_pidfd < 0 &&
+	       op_counts_there();
+}
+
+static int open_own(struct probe *p)
+{
+	int err;
+
+	p->base = probe_snapshot_new();
+	if (!p->base)
+		return -ENOMEM;
+	p->own = op_counts_open();
+	err = p->own ? probe_read_base(p) : -errno;
+	if (err)
+		cannot_attach(p, err);
 	return err;
 }
 
@@ -254,7 +281,9 @@ static bool open_programs(struct probe *p, const struct probe_config *config)
 	p->dropped = p->skel->maps.dropped;
 	p->followed = p->skel->maps.followed;
 	find_programs(p);
-	return !match_kernel(p) && !load(p, config);
+	if (match_kernel(p))
+		return false;
+	return counted_by_itself(p, config) ? !open_own(p) : !load(p, config);
 }
 
 /* After open_programs() has failed: less is better than nothing, if that is wanted. */
@@ -266,6 +295,8 @@ static bool fall_back(struct probe *p, const struct probe_config *config)
 	}
 	ring_buffer__free(p->ring);
 	p->ring = NULL;
+	op_counts_close(p->own);
+	p->own = NULL;
 	probe_bpf__destroy(p->skel);
 	p->skel = NULL;
 	return probe_fallback_open(p, config);
@@ -305,6 +336,8 @@ void probe_close(struct probe *p)
 	if (!p)
 		return;
 	ring_buffer__free(p->ring);
+	op_counts_close(p->own);
+	free(p->base);
 	probe_bpf__destroy(p->skel);
 	fallback_bpf__destroy(p->fallback);
 	free(p->percpu);

@@ -3,6 +3,7 @@
 #ifndef IOX_LIB_PROBE_INTERNAL_H
 #define IOX_LIB_PROBE_INTERNAL_H
 
+#include "op_counts.h"
 #include "probe.h"
 #include "fallback.skel.h"
 #include "probe.skel.h"
@@ -27,6 +28,8 @@ struct probe {
 	struct bpf_program *prog[PROBE_NR_PROGS];	/* NULL: not loaded */
 	bool has[IOX_PROBE_NR_OPS];
 	bool staged;
+	struct op_counts *own;		/* counted by iommufd itself; then no program is loaded */
+	struct probe_snapshot *base;	/* what @own had when it was opened */
 	struct iox_probe_counts *percpu;	/* one entry as the kernel hands it out */
 	int nr_cpus;
 	__u64 start_ns;
@@ -36,6 +39,8 @@ struct probe {
 };
 
 __u64 probe_now(void);
+/* Reads what @p->own has now as what there was before. 0 or a negative errno. */
+int probe_read_base(struct probe *p);
 
 /* What is to be in the maps once they are there. 0 or a negative errno. */
 int probe_fill_maps(const struct probe *p, const struct probe_config *config);

@@ -19,6 +19,14 @@ static void add_buckets(struct iox_hist *to, const __u64 *bucket)
 		to->bucket[i] += bucket[i];
 }
 
+/* What the buckets have is counted from them, and no maximum is kept of stages. */
+static void finish_row(struct probe_row *row, struct probe_detail *d)
+{
+	row->count = hist_count(&row->all.hist) + row->untimed;
+	for (int i = 0; i < IOX_PROBE_NR_STAGES; i++)
+		d->stage[i].max_ns = hist_highest(&d->stage[i].hist);
+}
+
 static void add_cpu(struct probe_row *row, struct probe_detail *d,
 		    const struct iox_probe_counts *from)
 {
@@ -48,9 +56,7 @@ static int read_row(const struct probe *p, __u32 op, struct probe_row *row, stru
 		return err;
 	for (int cpu = 0; cpu < p->nr_cpus; cpu++)
 		add_cpu(row, d, &p->percpu[cpu]);
-	row->count = hist_count(&row->all.hist) + row->untimed;
-	for (int i = 0; i < IOX_PROBE_NR_STAGES; i++)
-		d->stage[i].max_ns = hist_highest(&d->stage[i].hist);
+	finish_row(row, d);
 	return 0;
 }
 
@@ -95,30 +101,6 @@ struct probe_snapshot *probe_snapshot_new(void)
 	return s;
 }
 
-bool probe_read(const struct probe *p, struct probe_snapshot *s)
-{
-	__u64 misses = 0, untimed = 0;
-	int err = 0;
-
-	memset(s, 0, sizeof(*s));
-	s->time_ns = probe_now();
-	s->span_ns = s->time_ns - p->start_ns;
-	for (int op = 0; op < IOX_PROBE_NR_OPS && !err; op++) {
-		err = read_row(p, (__u32)op, &s->row[op], &s->detail[op]);
-		/* Where nothing is timed at all, that says nothing about misses. */
-		untimed += p->fallback ? 0 : s->row[op].untimed;
-	}
-	if (!err)
-		err = read_misses(p, &misses);
-	if (!err)
-		err = read_dropped(p, &s->dropped);
-	if (err)
-		msg_errno(err, "reading the probes", NULL);
-	/* A beginning that was skipped is an untimed call; any other miss lost us an end. */
-	s->skipped = misses > untimed ? misses - untimed : 0;
-	return !err;
-}
-
 static void times_since(struct probe_times *now, const struct probe_times *before)
 {
 	now->sum_ns -= before->sum_ns;
@@ -147,15 +129,77 @@ static void detail_since(struct probe_detail *now, const struct probe_detail *be
 		times_since(&now->stage[i], &before->stage[i]);
 }
 
+static void rows_since(struct probe_snapshot *now, const struct probe_snapshot *before)
+{
+	for (int op = 0; op < IOX_PROBE_NR_OPS; op++) {
+		row_since(&now->row[op], &before->row[op]);
+		detail_since(&now->detail[op], &before->detail[op]);
+	}
+}
+
 void probe_since(struct probe_snapshot *now, const struct probe_snapshot *before)
 {
 	now->span_ns = now->time_ns - before->time_ns;
 	now->skipped -= before->skipped < now->skipped ? before->skipped : now->skipped;
 	now->dropped -= before->dropped;
-	for (int op = 0; op < IOX_PROBE_NR_OPS; op++) {
-		row_since(&now->row[op], &before->row[op]);
-		detail_since(&now->detail[op], &before->detail[op]);
+	rows_since(now, before);
+}
+
+/* From programs */
+static int read_programs(const struct probe *p, struct probe_snapshot *s)
+{
+	__u64 misses = 0, untimed = 0;
+	int err = 0;
+
+	for (int op = 0; op < IOX_PROBE_NR_OPS && !err; op++) {
+		err = read_row(p, (__u32)op, &s->row[op], &s->detail[op]);
+		/* Where nothing is timed at all, that says nothing about misses. */
+		untimed += p->fallback ? 0 : s->row[op].untimed;
 	}
+	if (!err)
+		err = read_misses(p, &misses);
+	if (!err)
+		err = read_dropped(p, &s->dropped);
+	/* A beginning that was skipped is an untimed call; any other miss lost us an end. */
+	s->skipped = misses > untimed ? misses - untimed : 0;
+	return err;
+}
+
+static void add_record(void *arg, const struct iox_op_record *record)
+{
+	struct probe_snapshot *s = arg;
+	struct probe_row *row = &s->row[record->op];
+	struct probe_detail *d = &s->detail[record->op];
+
+	add_cpu(row, d, &record->counts);
+	finish_row(row, d);
+}
+
+int probe_read_base(struct probe *p)
+{
+	return op_counts_read(p->own, add_record, p->base);
+}
+
+static int read_own(const struct probe *p, struct probe_snapshot *s)
+{
+	int err = op_counts_read(p->own, add_record, s);
+
+	if (!err)
+		rows_since(s, p->base);
+	return err;
+}
+
+bool probe_read(const struct probe *p, struct probe_snapshot *s)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->time_ns = probe_now();
+	s->span_ns = s->time_ns - p->start_ns;
+	err = p->own ? read_own(p, s) : read_programs(p, s);
+	if (err)
+		msg_errno(err, "reading the probes", NULL);
+	return !err;
 }
 
 __u64 probe_timed(const struct probe_times *t)
