@@ -10431,6 +10431,20 @@ enum iommufd_object_type {
 	IOMMUFD_OBJ_MAX = 12,
 };
 
+enum iommufd_op_kind {
+	IOMMUFD_OP_NONE = 0,
+	IOMMUFD_OP_MAP = 1,
+	IOMMUFD_OP_MAP_FILE = 2,
+	IOMMUFD_OP_COPY = 3,
+	IOMMUFD_OP_UNMAP = 4,
+	IOMMUFD_OP_ATTACH = 5,
+	IOMMUFD_OP_DETACH = 6,
+	IOMMUFD_OP_PIN = 7,
+	IOMMUFD_OP_INVALIDATE = 8,
+	IOMMUFD_OP_DESTROY = 9,
+	IOMMUFD_NR_OPS = 10,
+};
+
 enum iommufd_stage {
 	IOMMUFD_STAGE_SELECT = 0,
 	IOMMUFD_STAGE_PIN = 1,
@@ -10642,6 +10656,11 @@ enum its_mitigation {
 	ITS_MITIGATION_VMEXIT_ONLY = 2,
 	ITS_MITIGATION_ALIGNED_THUNKS = 3,
 	ITS_MITIGATION_RETPOLINE_STUFF = 4,
+};
+
+enum jump_label_type {
+	JUMP_LABEL_NOP = 0,
+	JUMP_LABEL_JMP = 1,
 };
 
 enum kcore_type {
@@ -26853,6 +26872,17 @@ struct bpf_iter__iox_hwpt {
 	};
 	union {
 		struct iox_hwpt_info *hwpt;
+	};
+};
+
+struct iox_op_info;
+
+struct bpf_iter__iox_op {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct iox_op_info *op;
 	};
 };
 
@@ -49458,6 +49488,30 @@ struct iox_iova_req {
 	struct iox_policy *policy;
 };
 
+struct iox_op_sums {
+	u64 failed;
+	u64 bytes;
+	u64 sum_ns;
+	u64 max_ns;
+	u64 stage_sum_ns[4];
+	u64 leaves[3];
+	u64 chosen[8];
+};
+
+struct iox_op_counters {
+	struct iox_op_sums sums;
+	u64 bucket[976];
+	u64 stage_bucket[0];
+};
+
+struct iox_op_info {
+	u32 kind;
+	u32 has_stages;
+	struct iox_op_sums sums;
+	u64 bucket[720];
+	u64 stage_bucket[2880];
+};
+
 struct iox_policy_stats;
 
 struct iox_policy {
@@ -50472,6 +50526,17 @@ struct jit_context {
 	int cleanup_addr;
 	int tail_call_direct_label;
 	int tail_call_indirect_label;
+};
+
+struct jump_entry {
+	s32 code;
+	s32 target;
+	long int key;
+};
+
+struct jump_label_patch {
+	const void *code;
+	int size;
 };
 
 struct k_itimer;
@@ -55378,6 +55443,8 @@ struct module {
 	unsigned int btf_base_data_size;
 	void *btf_data;
 	void *btf_base_data;
+	struct jump_entry *jump_entries;
+	unsigned int num_jump_entries;
 	unsigned int num_trace_bprintk_fmt;
 	const char **trace_bprintk_fmt_start;
 	struct trace_event_call **trace_events;
@@ -55398,7 +55465,6 @@ struct module {
 	atomic_t refcnt;
 	struct error_injection_entry *ei_funcs;
 	unsigned int num_ei_funcs;
-	long: 64;
 	long: 64;
 };
 
@@ -58781,6 +58847,10 @@ struct oom_control {
 	struct task_struct *chosen;
 	long int chosen_points;
 	enum oom_constraint constraint;
+};
+
+struct op_iter {
+	struct iox_op_info *info;
 };
 
 struct opcode_info {
@@ -67734,8 +67804,21 @@ struct static_call_tramp_key {
 	s32 key;
 };
 
+struct static_key_mod;
+
 struct static_key {
 	atomic_t enabled;
+	union {
+		long unsigned int type;
+		struct jump_entry *entries;
+		struct static_key_mod *next;
+	};
+};
+
+struct static_key_deferred {
+	struct static_key key;
+	long unsigned int timeout;
+	struct delayed_work work;
 };
 
 struct static_key_false {
@@ -67744,6 +67827,14 @@ struct static_key_false {
 
 struct static_key_false_deferred {
 	struct static_key_false key;
+	long unsigned int timeout;
+	struct delayed_work work;
+};
+
+struct static_key_mod {
+	struct static_key_mod *next;
+	struct jump_entry *entries;
+	struct module *mod;
 };
 
 struct static_key_true {
