@@ -10514,6 +10514,7 @@ enum iox_policy_counter {
 enum iox_policy_flags {
 	IOX_SHADOW = 1,
 	IOX_STRICT = 2,
+	IOX_LENIENT = 4,
 };
 
 enum iox_prot {
