@@ -168,7 +168,7 @@ TEST_F(policy_cmd, load_as_lenient)
 	SAYS("\n  flags     strict, lenient\n");
 	/* It is for who has yet to prove good; the next one does not inherit it. */
 	OK("replace --name answer answer $BUILD/bpf/answer.bpf.o");
-	SAYS(", host, strict\n");
+	SAYS(": host, strict\n");
 }
 
 TEST_F(policy_cmd, load_takes_what_the_file_says)
