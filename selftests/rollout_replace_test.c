@@ -68,6 +68,28 @@ TEST_F_TIMEOUT(rollout, a_place_that_is_taken_is_an_obstacle, 120)
 	EXPECT_NO_MAP_FAILED;
 }
 
+/* Another one is for the host, and stays. */
+TEST_F_TIMEOUT(rollout, a_scope_is_a_cgroup, 120)
+{
+	static const char cgroup[] = CGROUPS "rollout";
+	__u64 there;
+
+	EXPECT_EQ(0, system("mkdir -p " CGROUPS "rollout"));
+	DOCUMENT();
+	APPLY(0, "r");
+	DOCUMENT(.name = "c", .variable = "better", .more = "scope: {cgroup: " CGROUPS "rollout}");
+	APPLY(0, "c");
+	EXPECT_EQ(SPACES, NR_GOOD);
+	there = map_in(cgroup, self->env.buffer);
+	EXPECT_LE(BETTER_AT, there);
+	EXPECT_EQ(0, IOX("forget $OPTIONS c 2>&1"));
+	there = map_in(cgroup, self->env.buffer);
+	EXPECT_LE(GOOD_AT, there);
+	EXPECT_GT(BETTER_AT, there);
+	EXPECT_NO_MAP_FAILED;
+	EXPECT_EQ(0, rmdir(cgroup));
+}
+
 /* --- as a service --------------------------------------------------------------------------- */
 
 /* Within half a minute, status has a rollout in this state. */
